@@ -1,0 +1,31 @@
+//! The one place that reads the wall clock, so that a test can move it.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+/// Wall clock in milliseconds since the Unix epoch. Clones share one offset.
+#[derive(Clone, Debug, Default)]
+pub struct Clock {
+    /// Added to the system's time; also held by the test that moves the clock.
+    offset_ms: Arc<AtomicI64>,
+}
+
+impl Clock {
+    /// Now, in milliseconds since the Unix epoch.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "this is the clock type")]
+    pub fn now_ms(&self) -> i64 {
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX) + self.offset_ms.load(Ordering::Relaxed)
+    }
+
+    /// Moves this clock and all its clones by `delta_ms`, as a jumping system clock would.
+    pub fn jump(&self, delta_ms: i64) {
+        self.offset_ms.fetch_add(delta_ms, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,137 @@
+//! Objects: named bytes that are written once and read many times: snapshots, blobs, finished logs, outputs.
+//! Keys are `/`-separated ASCII paths without empty, `.` or `..` components, at most 900 bytes.
+
+mod directory;
+
+use std::{io, path::Path};
+
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
+
+/// What can go wrong. A failed put leaves the old object, or none; never a part.
+#[derive(Debug, thiserror::Error)]
+pub enum ObjectsError {
+    /// The stream was longer than the caller allowed.
+    #[error("object is larger than {limit} bytes")]
+    TooLarge {
+        /// What the caller allowed, in bytes.
+        limit: u64,
+    },
+    /// The key breaks a rule.
+    #[error("bad object key {0:?}")]
+    BadKey(String),
+    /// The store is full. Trying again later helps.
+    #[error("object storage is full")]
+    Full,
+    /// Credentials or bucket are wrong; trying again does not help.
+    #[error("object storage refuses: {0}")]
+    Refused(String),
+    /// The store does not answer. Trying again later helps.
+    #[error("object storage unavailable: {0}")]
+    Unavailable(String),
+    /// The caller's stream failed.
+    #[error("source of the object failed: {0}")]
+    Source(#[source] io::Error),
+}
+
+impl ObjectsError {
+    /// Whether trying the same again cannot help.
+    #[must_use]
+    pub fn is_permanent(&self) -> bool {
+        !matches!(self, Self::Full | Self::Unavailable(_))
+    }
+}
+
+/// The result of the calls here.
+pub type Result<T> = std::result::Result<T, ObjectsError>;
+
+/// A stored object in a listing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectInfo {
+    /// Its key.
+    pub key: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// When it was written, in milliseconds since the Unix epoch.
+    pub modified_ms: i64,
+}
+
+/// Pieces of an object, in order.
+pub type ByteStream = BoxStream<'static, io::Result<Bytes>>;
+
+/// A cheap handle to the object store.
+#[derive(Clone, Debug)]
+pub enum Objects {
+    /// The embedded twin: a directory.
+    Directory(directory::Directory),
+}
+
+impl Objects {
+    /// Opens (and creates) a directory.
+    pub async fn open_directory(root: &Path) -> Result<Self> {
+        directory::Directory::open(root).await.map(Self::Directory)
+    }
+
+    /// Stores `bytes` under `key`, replacing what was there. Durable on return.
+    pub async fn put(&self, key: &str, bytes: Bytes) -> Result<()> {
+        match self {
+            Self::Directory(twin) => twin.put(key, bytes).await,
+        }
+    }
+
+    /// Stores a stream of at most `limit` bytes; gives its size. Durable on return; memory stays flat.
+    pub async fn put_stream(&self, key: &str, stream: ByteStream, limit: u64) -> Result<u64> {
+        match self {
+            Self::Directory(twin) => twin.put_stream(key, stream, limit).await,
+        }
+    }
+
+    /// Stores the content of a local file that nobody else can write. Durable on return.
+    pub async fn put_file(&self, key: &str, file: &Path) -> Result<u64> {
+        match self {
+            Self::Directory(twin) => twin.put_file(key, file).await,
+        }
+    }
+
+    /// The whole object, for small ones; `None` when there is none.
+    pub async fn get(&self, key: &str) -> Result<Option<Bytes>> {
+        match self {
+            Self::Directory(twin) => twin.get(key).await,
+        }
+    }
+
+    /// Its size and a stream of the bytes from `offset` on; `None` when there is none.
+    pub async fn get_stream(&self, key: &str, offset: u64) -> Result<Option<(u64, ByteStream)>> {
+        match self {
+            Self::Directory(twin) => twin.get_stream(key, offset).await,
+        }
+    }
+
+    /// Copies the object into a new local file `file` (the cheapest way the twin has); `false` when there is none.
+    pub async fn fetch_to_file(&self, key: &str, file: &Path) -> Result<bool> {
+        match self {
+            Self::Directory(twin) => twin.fetch_to_file(key, file).await,
+        }
+    }
+
+    /// Its size in bytes; `None` when there is none.
+    pub async fn size(&self, key: &str) -> Result<Option<u64>> {
+        match self {
+            Self::Directory(twin) => twin.size(key).await,
+        }
+    }
+
+    /// Removes it; no error when there is none.
+    pub async fn delete(&self, key: &str) -> Result<()> {
+        match self {
+            Self::Directory(twin) => twin.delete(key).await,
+        }
+    }
+
+    /// All objects whose key begins with `prefix` (a whole folder, ending in `/`), ordered by key.
+    pub async fn list(&self, prefix: &str) -> Result<Vec<ObjectInfo>> {
+        match self {
+            Self::Directory(twin) => twin.list(prefix).await,
+        }
+    }
+}

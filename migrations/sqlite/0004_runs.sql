@@ -1,0 +1,52 @@
+-- Runs: the row is the queue. States: 1 queued, 2 running, 3 done, 4 failed, 5 stopped; every move is a compare-and-set.
+CREATE TABLE runs (
+    id                TEXT   NOT NULL PRIMARY KEY,
+    task_id           TEXT   NOT NULL REFERENCES tasks (id) ON DELETE CASCADE,
+    number            BIGINT NOT NULL,
+    user_id           TEXT   NOT NULL REFERENCES users (id),
+    language          TEXT   NOT NULL,
+    state             BIGINT NOT NULL,
+    phase             TEXT   NOT NULL DEFAULT '',
+    reason            TEXT,
+    detail            TEXT,
+    command           TEXT   NOT NULL,
+    remarks           TEXT   NOT NULL DEFAULT '',
+    manifest_key      TEXT   NOT NULL,
+    exit_code         BIGINT,
+    signal            BIGINT,
+    peak_memory_bytes BIGINT,
+    cpu_ms            BIGINT,
+    sandbox           TEXT,
+    log_bytes         BIGINT NOT NULL DEFAULT 0,
+    log_sha256        TEXT,                    -- set once the log is complete and archived
+    log_truncated     BIGINT NOT NULL DEFAULT 0,
+    output_key        TEXT,
+    stop_by           TEXT REFERENCES users (id),
+    stop_at           BIGINT,
+    lease_owner       TEXT,                    -- the worker process that has it
+    lease_until       BIGINT,
+    submitted_at      BIGINT NOT NULL,
+    started_at        BIGINT,
+    ended_at          BIGINT,
+    UNIQUE (task_id, number)
+);
+-- A user has at most one unfinished run per task.
+CREATE UNIQUE INDEX runs_unfinished ON runs (task_id, user_id) WHERE state IN (1, 2);
+CREATE INDEX runs_waiting ON runs (submitted_at) WHERE state = 1;
+CREATE INDEX runs_running ON runs (user_id) WHERE state = 2;
+CREATE INDEX runs_by_task ON runs (task_id, submitted_at);
+
+-- Runs whose doorbell has not been rung yet.
+CREATE TABLE outbox (
+    run_id     TEXT   NOT NULL PRIMARY KEY REFERENCES runs (id) ON DELETE CASCADE,
+    created_at BIGINT NOT NULL
+);
+
+-- Archived parts of logs, in objects; [start, end) in bytes of the log.
+CREATE TABLE log_segments (
+    run_id     TEXT   NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    start      BIGINT NOT NULL,
+    "end"      BIGINT NOT NULL,
+    object_key TEXT   NOT NULL,
+    PRIMARY KEY (run_id, start)
+);

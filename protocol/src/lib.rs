@@ -1,0 +1,15 @@
+//! What crosses a wire in coderoom, and nothing else: frames of the room socket, control messages,
+//! run and log records, paths and error codes. No I/O happens here, except in the feature `client`.
+//!
+//! This crate knows no other crate of the workspace. Whatever derives `Serialize` here is a promise
+//! to clients; internal types of the other crates are never serialised to a socket.
+#![deny(missing_docs)]
+
+pub mod control;
+pub mod ids;
+pub mod path;
+pub mod problem;
+pub mod role;
+pub mod run;
+pub mod supervisor;
+pub mod tree;

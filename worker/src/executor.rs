@@ -1,0 +1,139 @@
+//! Executors: they start the supervisor somewhere isolated and hand over its frames.
+
+pub mod local;
+
+use std::{path::PathBuf, time::Duration};
+
+use coderoom_protocol::{
+    control::Language,
+    ids::RunId,
+    run::Reason,
+    supervisor::{Ending, Frame},
+};
+use serde::{Deserialize, Serialize};
+
+/// What a run may use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunLimits {
+    /// Wall time of the command in milliseconds.
+    pub wall_ms: u64,
+    /// Memory of all processes together in bytes (of each process where only rlimits can be had).
+    pub memory_bytes: u64,
+    /// Size of the work directory in bytes.
+    pub disk_bytes: u64,
+    /// Processes and threads.
+    pub pids: u64,
+    /// CPU in thousandths of a core.
+    pub cpu_millis: u64,
+    /// Log cap in bytes: head and tail are kept.
+    pub log_bytes: u64,
+    /// Size of what is collected from `output/`, packed, in bytes.
+    pub output_bytes: u64,
+    /// Time between TERM and KILL in milliseconds.
+    pub grace_ms: u64,
+}
+
+/// All an executor needs to know to start a run.
+#[derive(Clone, Debug)]
+pub struct StartRequest {
+    /// The run; names of jobs and directories come from it.
+    pub run: RunId,
+    /// The task's language: what must be installed.
+    pub language: Language,
+    /// The command line, run by `sh -c` in the directory of the files.
+    pub command: String,
+    /// What it may use.
+    pub limits: RunLimits,
+    /// Object key of the snapshot's manifest (`crate::snapshot::Manifest` as JSON).
+    pub manifest_key: String,
+}
+
+/// Why a run could not be started.
+#[derive(Debug, thiserror::Error)]
+#[error("{reason:?}: {detail}")]
+pub struct StartError {
+    /// For the row.
+    pub reason: Reason,
+    /// For people.
+    pub detail: String,
+    /// Whether trying again (also elsewhere) may help.
+    pub retry: bool,
+}
+
+/// Where runs execute.
+#[derive(Clone, Debug)]
+pub enum Executor {
+    /// A sandboxed process on this machine.
+    Local(local::LocalExecutor),
+}
+
+/// A started run.
+#[derive(Debug)]
+pub enum Execution {
+    /// Of the local executor.
+    Local(local::LocalExecution),
+}
+
+impl Executor {
+    /// Starts the run. A run that this executor started before (same id) is adopted instead of started twice.
+    pub async fn start(&self, request: &StartRequest) -> Result<Execution, StartError> {
+        match self {
+            Self::Local(twin) => twin.start(request).await.map(Execution::Local),
+        }
+    }
+
+    /// Takes up a run that was started before, perhaps by a process that is gone; `None` when nothing of it is left.
+    /// Its frames are read from the first one again.
+    pub async fn adopt(&self, run: RunId) -> Result<Option<Execution>, StartError> {
+        match self {
+            Self::Local(twin) => Ok(twin.adopt(run).await?.map(Execution::Local)),
+        }
+    }
+
+    /// How well runs are contained here: `full`, `namespaces` or `none`.
+    #[must_use]
+    pub fn level(&self) -> &str {
+        match self {
+            Self::Local(twin) => twin.level(),
+        }
+    }
+}
+
+impl Execution {
+    /// The next frame, in order; `None` after [`coderoom_protocol::supervisor::Body::End`] or when the supervisor is gone without one.
+    /// Cancel safe.
+    pub async fn next_frame(&mut self) -> Result<Option<Frame>, StartError> {
+        match self {
+            Self::Local(twin) => twin.next_frame().await,
+        }
+    }
+
+    /// Asks the run to end: TERM now, KILL to everything after `grace`. Returns at once; frames go on until the end.
+    /// Also works when called twice.
+    pub async fn stop(&self, grace: Duration) {
+        match self {
+            Self::Local(twin) => twin.stop(grace).await,
+        }
+    }
+
+    /// What can be said of a run whose supervisor left no end frame (killed for memory, lost).
+    pub async fn lost_ending(&self) -> Ending {
+        match self {
+            Self::Local(twin) => twin.lost_ending().await,
+        }
+    }
+
+    /// The archive of `output/` (zip), if there is one, as a host file outside the box. Call after the end.
+    pub async fn output_archive(&self) -> Option<PathBuf> {
+        match self {
+            Self::Local(twin) => twin.output_archive().await,
+        }
+    }
+
+    /// Ends whatever is left of it and removes every trace but what is stored elsewhere. Call when log and output are stored.
+    pub async fn remove(self) {
+        match self {
+            Self::Local(twin) => twin.remove().await,
+        }
+    }
+}
