@@ -1,1 +1,9 @@
-//! x
+//! The coderoom server: sockets, rooms, documents, tasks, people and HTTP, put together by `assemble`.
+//!
+//! Sockets use rooms and runs; rooms use documents and the bus; nothing imports sockets but the routes.
+
+pub mod app;
+pub mod people;
+pub mod rooms;
+pub mod sockets;
+pub mod tasks;

@@ -1,0 +1,3 @@
+//! The `coderoom` binary: nothing but the way into the library.
+
+fn main() {}

@@ -1,0 +1,55 @@
+//! Rooms: one task (in the sense of the runtime) per open coderoom task owns its documents, its presence and the list of
+//! who is connected. Others hold a [`RoomHandle`], send [`RoomEvent`]s, and find what the room says in their outboxes.
+//!
+//! Nothing here knows sockets: an [`Outbox`] is a bounded queue of encoded WebSocket frames.
+
+pub mod event;
+pub mod frames;
+pub mod outbox;
+
+use coderoom_protocol::{
+    control::FileWritten,
+    ids::{FileId, TaskId},
+    problem::WireError,
+};
+
+pub use event::{Place, RoomEvent, Session, SessionId};
+
+/// A cheap handle to all open rooms of this node.
+#[derive(Clone, Debug)]
+pub struct Rooms {}
+
+impl Rooms {
+    /// The room of a task, opened if it is not. The caller has checked that the task exists.
+    pub async fn open(&self, _task: TaskId) -> Result<RoomHandle, WireError> {
+        todo!()
+    }
+
+    /// Waits until every edit that this node had received for the task before the call is stored.
+    /// Fails with `not_stored` after a named time limit.
+    pub async fn barrier(&self, _task: TaskId) -> Result<(), WireError> {
+        todo!()
+    }
+
+    /// Makes the text of a live document equal to `text` by the smallest edit; returns when it is stored.
+    pub async fn write_text(&self, _task: TaskId, _file: FileId, _text: String) -> Result<FileWritten, WireError> {
+        todo!()
+    }
+}
+
+/// A cheap handle to one open room.
+#[derive(Clone, Debug)]
+pub struct RoomHandle {}
+
+impl RoomHandle {
+    /// Hands an event to the room; waits while the room's mailbox is full (that holds back the socket that sends too fast).
+    /// Fails when the room has ended (the caller opens it again).
+    pub async fn send(&self, _event: RoomEvent) -> Result<(), RoomGone> {
+        todo!()
+    }
+}
+
+/// The room ended between opening and sending.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the room has ended")]
+pub struct RoomGone;
