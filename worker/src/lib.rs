@@ -5,4 +5,5 @@
 
 pub mod announce;
 pub mod executor;
+pub mod language;
 pub mod snapshot;
