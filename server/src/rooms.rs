@@ -5,7 +5,12 @@
 
 pub mod event;
 pub mod frames;
+mod log_row;
 pub mod outbox;
+pub mod read_text;
+mod replica;
+pub mod seed;
+mod stored;
 
 use coderoom_protocol::{
     control::FileWritten,
@@ -13,6 +18,8 @@ use coderoom_protocol::{
     problem::WireError,
 };
 
+pub use replica::ReplicaError;
+pub use stored::StoredError;
 pub use event::{Place, RoomEvent, Session, SessionId};
 
 /// A cheap handle to all open rooms of this node.
