@@ -12,4 +12,5 @@ pub mod problem;
 pub mod role;
 pub mod run;
 pub mod supervisor;
+pub mod task;
 pub mod tree;
