@@ -18,9 +18,9 @@ use coderoom_protocol::{
     problem::WireError,
 };
 
+pub use event::{Place, RoomEvent, Session, SessionId};
 pub use replica::ReplicaError;
 pub use stored::StoredError;
-pub use event::{Place, RoomEvent, Session, SessionId};
 
 /// A cheap handle to all open rooms of this node.
 #[derive(Clone, Debug)]

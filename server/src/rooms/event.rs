@@ -64,6 +64,8 @@ pub enum RoomEvent {
     /// A session attaches (it is authenticated; the socket has put the Auth answer into the outbox). The room answers with the
     /// known presence of the place, loads the document if need be, and keeps later events of that document in order.
     /// For `Place::Task` nothing is sent but presence: `welcome` comes from the socket.
+    /// A session that the room ends by itself is ended through [`Outbox::end_session`] (on the second door, which has one
+    /// session a socket, through [`Outbox::close`] with 4404 or 4403).
     Attach {
         /// Who.
         session: Session,
@@ -103,7 +105,8 @@ pub enum RoomEvent {
         /// Who.
         session: SessionId,
     },
-    /// The outbox has drained after it refused edits of this session: send one diff for what was missed.
+    /// The outbox has drained after it refused edits or presence of this session: call [`Outbox::resume`], send one diff for
+    /// what was missed (as step 2, if a step 1 was refused) and the whole presence of the place.
     Drained {
         /// Who.
         session: SessionId,

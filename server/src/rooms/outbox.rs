@@ -9,7 +9,10 @@ use std::{
     borrow::Cow,
     collections::VecDeque,
     future::poll_fn,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll, Waker},
 };
 
@@ -80,6 +83,8 @@ pub struct Outbox {
     limits: OutboxLimits,
     /// Never held over an await; every critical section is a few pushes or pops.
     state: Mutex<State>,
+    /// Whether `state.ended` has something, so that the socket need not lock to know.
+    has_ended: AtomicBool,
     /// Wakes followers that wait for room.
     log_room: Notify,
 }
@@ -94,6 +99,8 @@ struct State {
     queued_logs: usize,
     /// Sessions whose edits or presence were refused, and whether the room has been told that the queue has drained since.
     refused: Vec<(SessionId, bool)>,
+    /// Sessions that the room has ended by itself and the socket does not know of yet.
+    ended: Vec<SessionId>,
     /// Set when the writer found nothing to do.
     writer: Option<Waker>,
     closing: Option<(u16, Cow<'static, str>)>,
@@ -105,7 +112,7 @@ impl Outbox {
     /// An empty queue with these bounds.
     #[must_use]
     pub fn new(limits: OutboxLimits) -> Self {
-        Self { limits, state: Mutex::default(), log_room: Notify::new() }
+        Self { limits, state: Mutex::default(), has_ended: AtomicBool::new(false), log_room: Notify::new() }
     }
 
     /// Puts one or more complete WebSocket frames with edits of a session: updates, answers to its step 1, diffs.
@@ -193,6 +200,32 @@ impl Outbox {
     /// before it pushes the diff; also when the session detaches.
     pub fn resume(&self, session: SessionId) {
         self.lock().refused.retain(|(refused, _)| *refused != session);
+    }
+
+    /// Ends one session by the room's own will (file deleted, role gone), where the socket stays: puts the farewell that
+    /// the client gets, and tells the socket, which from now on answers what the client says to this address.
+    /// The room sends nothing to this session after it.
+    pub fn end_session(&self, session: SessionId, farewell: Bytes) {
+        {
+            let mut state = self.lock();
+            if state.closed {
+                return;
+            }
+            state.refused.retain(|(refused, _)| *refused != session);
+            state.ended.push(session);
+            self.has_ended.store(true, Ordering::Release);
+        }
+        self.push(farewell);
+    }
+
+    /// The sessions that the room has ended since the last call. Asked by the socket before it reads each frame.
+    #[must_use]
+    pub fn take_ended(&self) -> Vec<SessionId> {
+        if !self.has_ended.load(Ordering::Acquire) {
+            return Vec::new();
+        }
+        self.has_ended.store(false, Ordering::Release);
+        std::mem::take(&mut self.lock().ended)
     }
 
     /// Takes nothing in any more; the socket writes what is queued, sends this close code, and ends.
@@ -400,6 +433,18 @@ mod tests {
             outbox.next(&mut batch).await,
             Next::Close { code: 1001, reason: "the server is going away".into() }
         );
+    }
+
+    #[tokio::test]
+    async fn socket_learns_which_sessions_the_room_has_ended() {
+        let outbox = outbox();
+        assert!(outbox.take_ended().is_empty());
+        outbox.end_session(A, "deleted".into());
+        assert_eq!(outbox.take_ended(), [A]);
+        assert!(outbox.take_ended().is_empty());
+        let mut batch = Vec::new();
+        outbox.next(&mut batch).await;
+        assert_eq!(batch, ["deleted"]);
     }
 
     #[tokio::test]

@@ -1,0 +1,71 @@
+//! The limits of a socket, each with its unit and default.
+
+use std::time::Duration;
+
+use crate::rooms::outbox::OutboxLimits;
+
+/// Limits of a socket.
+#[derive(Clone, Debug)]
+pub struct SocketSettings {
+    /// Largest message from a client in bytes.
+    pub max_frame_bytes: usize,
+    /// An outbox refuses edits beyond this many bytes.
+    pub outbox_bytes: usize,
+    /// An outbox closes its socket beyond this many bytes.
+    pub outbox_hard_bytes: usize,
+    /// Frames a client may send in a second; a faster one is read more slowly.
+    pub max_frames_per_second: u32,
+    /// Bytes a client may send in a second; a faster one is read more slowly.
+    pub max_bytes_per_second: usize,
+    /// Bytes of frames that wait for a token, in all addresses of a socket together.
+    pub waiting_bytes: usize,
+    /// Frames that wait for a token, in all addresses of a socket together.
+    pub waiting_frames: usize,
+    /// Addresses of a socket that wait for a token.
+    pub waiting_addresses: usize,
+    /// Addresses that one socket may use.
+    pub max_addresses: usize,
+    /// Requests of the control channel that one socket may have unanswered; more are read later.
+    pub max_open_requests: usize,
+    /// Logs that one socket may follow at once.
+    pub max_followed_logs: usize,
+    /// A sign of life is sent after this much silence of ours. Stock clients hang up after 30 s.
+    pub keep_alive: Duration,
+    /// A client that said nothing for this long is pinged.
+    pub ping_after: Duration,
+    /// A client that said nothing for this long, in spite of pings, is dead.
+    pub dead_after: Duration,
+    /// Time that a closing socket has for what is still queued.
+    pub close_within: Duration,
+}
+
+impl SocketSettings {
+    /// The bounds of each socket's outbox.
+    #[must_use]
+    pub fn outbox(&self) -> OutboxLimits {
+        OutboxLimits { edits_bytes: self.outbox_bytes, hard_bytes: self.outbox_hard_bytes }
+    }
+}
+
+impl Default for SocketSettings {
+    fn default() -> Self {
+        let outbox = OutboxLimits::default();
+        Self {
+            max_frame_bytes: 4 * 1024 * 1024,
+            outbox_bytes: outbox.edits_bytes,
+            outbox_hard_bytes: outbox.hard_bytes,
+            max_frames_per_second: 20_000,
+            max_bytes_per_second: 16 * 1024 * 1024,
+            waiting_bytes: 5 * 1024 * 1024,
+            waiting_frames: 1000,
+            waiting_addresses: 100,
+            max_addresses: 10_000,
+            max_open_requests: 16,
+            max_followed_logs: 16,
+            keep_alive: Duration::from_secs(15),
+            ping_after: Duration::from_secs(20),
+            dead_after: Duration::from_secs(60),
+            close_within: Duration::from_secs(5),
+        }
+    }
+}
