@@ -23,8 +23,9 @@ CREATE TABLE runs (
     output_key        TEXT,
     stop_by           TEXT REFERENCES users (id),
     stop_at           BIGINT,
-    lease_owner       TEXT,                    -- the worker process that has it
-    lease_until       BIGINT,
+    lease_owner       TEXT,                    -- the worker process that has it; NULL: nobody, take it up
+    lease_beat        BIGINT NOT NULL DEFAULT 0, -- rises while the owner lives; others measure its silence on their own clocks
+    attempts          BIGINT NOT NULL DEFAULT 0, -- how often a worker began with it
     submitted_at      BIGINT NOT NULL,
     started_at        BIGINT,
     ended_at          BIGINT,
@@ -34,6 +35,7 @@ CREATE TABLE runs (
 CREATE UNIQUE INDEX runs_unfinished ON runs (task_id, user_id) WHERE state IN (1, 2);
 CREATE INDEX runs_waiting ON runs (submitted_at) WHERE state = 1;
 CREATE INDEX runs_running ON runs (user_id) WHERE state = 2;
+CREATE INDEX runs_of_user ON runs (user_id) WHERE state IN (1, 2);
 CREATE INDEX runs_by_task ON runs (task_id, submitted_at);
 
 -- Runs whose doorbell has not been rung yet.

@@ -59,3 +59,6 @@ pub fn log_stream(run: RunId) -> String {
 pub fn stop_topic(run: RunId) -> String {
     format!("stop/{run}")
 }
+
+/// Topic on which it is announced that the line of waiting runs moved. The message is one digit, the state some run went to.
+pub const LINE_TOPIC: &str = "runs/line";

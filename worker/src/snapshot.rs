@@ -1,8 +1,13 @@
 //! A run's snapshot: what was frozen, as it lies in object storage.
 //!
-//! `runs/{run}/manifest.json` lists every file; `runs/{run}/code.zip` has the text files;
+//! `runs/{run}/manifest.json` lists every file; a zip named for its content (`code/…`) has the text files;
 //! blobs are objects of their own (`blobs/{sha256}`) and only referenced.
 
+mod write;
+
+pub use write::{FrozenFile, Snapshot, SnapshotWriter};
+
+use coderoom_protocol::{control::SnapshotFile, ids::RunId};
 use serde::{Deserialize, Serialize};
 
 /// `manifest.json`.
@@ -16,6 +21,20 @@ pub struct Manifest {
     pub code_sha256: String,
     /// Ordered by path.
     pub files: Vec<ManifestFile>,
+}
+
+impl Manifest {
+    /// The files as clients see them.
+    #[must_use]
+    pub fn for_clients(&self) -> Vec<SnapshotFile> {
+        let file = |file: &ManifestFile| SnapshotFile {
+            path: file.path.clone(),
+            seq: file.seq,
+            size: file.size,
+            sha256: file.sha256.clone(),
+        };
+        self.files.iter().map(file).collect()
+    }
 }
 
 /// One file of a snapshot.
@@ -32,6 +51,24 @@ pub struct ManifestFile {
     /// Object key of the content, for blobs; text is in the zip under its path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blob_key: Option<String>,
+}
+
+/// Object key of a run's manifest.
+#[must_use]
+pub fn manifest_key(run: RunId) -> String {
+    format!("runs/{run}/manifest.json")
+}
+
+/// Object key of the zip with this hash. It is named for its content, so that unchanged text is stored once.
+#[must_use]
+pub fn code_key(sha256: &str) -> String {
+    format!("code/{}/{sha256}.zip", sha256.get(..2).unwrap_or("00"))
+}
+
+/// Object key of what a run left in `output/`.
+#[must_use]
+pub fn output_key(run: RunId) -> String {
+    format!("runs/{run}/output.zip")
 }
 
 /// Object key of the blob with this hash.

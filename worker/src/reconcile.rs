@@ -1,0 +1,1 @@
+//! Comparing what is with what should be.

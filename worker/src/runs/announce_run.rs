@@ -1,0 +1,46 @@
+//! Telling the room that a run changed. An announcement is a hint: it may be lost, and nobody waits for it.
+
+use coderoom_protocol::{
+    ids::RunId,
+    run::{Run, RunState},
+};
+
+use super::Runs;
+use crate::{
+    announce::{LINE_TOPIC, TaskEvent, task_topic},
+    fault::Result,
+};
+
+impl Runs {
+    /// Reads the run and tells its task's room; gives it, and whether the announcement left. `None`: it is gone.
+    pub(crate) async fn announce(&self, run: RunId) -> Result<Option<(Run, bool)>> {
+        let Some(record) = self.get_inner(run).await? else { return Ok(None) };
+        let left = self.publish_run(&record).await;
+        Ok(Some((record, left)))
+    }
+
+    /// The same where a failure is only worth a line in the log.
+    pub(crate) async fn announce_or_log(&self, run: RunId) {
+        if let Err(cause) = self.announce(run).await {
+            tracing::warn!(run.id = %run, %cause, "a change of a run was not announced");
+        }
+    }
+
+    pub(crate) async fn publish_run(&self, run: &Run) -> bool {
+        let event = TaskEvent::Run { run: Box::new(run.clone()) };
+        let Ok(json) = serde_json::to_vec(&event) else { return false };
+        let published = self.bus().publish(&task_topic(run.task), json.into()).await;
+        if let Err(cause) = &published {
+            tracing::warn!(run.id = %run.id, %cause, "a change of a run was not announced");
+        }
+        published.is_ok()
+    }
+
+    /// Says that the line moved, so that an engine tells those who wait. `state` is where a run just went.
+    pub(crate) async fn announce_line(&self, state: RunState) {
+        let message = vec![b'0' + u8::from(state)];
+        if let Err(cause) = self.bus().publish(LINE_TOPIC, message.into()).await {
+            tracing::debug!(%cause, "a move of the line was not announced");
+        }
+    }
+}
