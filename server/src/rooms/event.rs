@@ -71,6 +71,9 @@ pub enum RoomEvent {
         session: Session,
         /// To what. A file that is gone is answered with `close`.
         place: Place,
+        /// Told as soon as the session gets everything that is said to the place from then on (before the document is
+        /// loaded): what the socket reads from the tables after it misses nothing.
+        attached: Option<oneshot::Sender<()>>,
     },
     /// A client's state vector: answered by what it lacks and by the room's own step 1.
     SyncStep1 {

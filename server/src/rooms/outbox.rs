@@ -101,6 +101,8 @@ struct State {
     refused: Vec<(SessionId, bool)>,
     /// Sessions that the room has ended by itself and the socket does not know of yet.
     ended: Vec<SessionId>,
+    /// While set, nothing is taken out: how much of the queue stands before what the holder will put in.
+    held: Option<usize>,
     /// Set when the writer found nothing to do.
     writer: Option<Waker>,
     closing: Option<(u16, Cow<'static, str>)>,
@@ -196,6 +198,25 @@ impl Outbox {
         }
     }
 
+    /// Holds back everything pushed from now on until [`Self::release`], whose frames then come first. For a message that
+    /// must precede all events, but is read after the session has begun to get them. Short, and never twice at once.
+    pub fn hold(&self) {
+        let mut state = self.lock();
+        state.held = Some(state.queue.len());
+    }
+
+    /// Puts these frames where [`Self::hold`] began to hold back, and lets everything go.
+    pub fn release(&self, frames: Option<Bytes>) {
+        let mut state = self.lock();
+        let place = state.held.take();
+        if let (Some(place), Some(frames), false) = (place, frames, state.closed) {
+            state.queued += frames.len() + FRAME_OVERHEAD_BYTES;
+            let place = place.min(state.queue.len());
+            state.queue.insert(place, frames);
+        }
+        wake(state);
+    }
+
     /// Takes edits and presence of this session again. Called by the room when it answers [`super::RoomEvent::Drained`],
     /// before it pushes the diff; also when the session detaches.
     pub fn resume(&self, session: SessionId) {
@@ -263,7 +284,7 @@ impl Outbox {
     /// [`Self::next`] as a poll function.
     pub fn poll_next(&self, context: &mut Context<'_>, batch: &mut Vec<Bytes>) -> Poll<Next> {
         let mut state = self.lock();
-        if state.take(batch) {
+        if state.held.is_none() && state.take(batch) {
             let has_log_room = state.queued + state.queued_logs < LOG_ROOM_BYTES;
             drop(state);
             if has_log_room {
@@ -271,7 +292,9 @@ impl Outbox {
             }
             return Poll::Ready(Next::Write);
         }
-        if let Some((code, reason)) = state.closing.take() {
+        if state.held.is_none()
+            && let Some((code, reason)) = state.closing.take()
+        {
             return Poll::Ready(Next::Close { code, reason });
         }
         match &mut state.writer {
@@ -445,6 +468,21 @@ mod tests {
         let mut batch = Vec::new();
         outbox.next(&mut batch).await;
         assert_eq!(batch, ["deleted"]);
+    }
+
+    #[tokio::test]
+    async fn released_frames_come_before_all_that_was_held_back() {
+        let outbox = outbox();
+        outbox.push("auth".into());
+        outbox.hold();
+        outbox.push("event".into());
+        let mut batch = Vec::new();
+        let held = tokio::time::timeout(Duration::from_millis(20), outbox.next(&mut batch)).await;
+        assert!(held.is_err(), "nothing is taken while it is held");
+        outbox.release(Some("welcome".into()));
+        outbox.next(&mut batch).await;
+        assert_eq!(batch, ["auth", "welcome", "event"]);
+        assert_eq!(outbox.queued_bytes(), 0);
     }
 
     #[tokio::test]
