@@ -3,7 +3,9 @@
 //! Sockets use rooms and runs; rooms use documents and the bus; nothing imports sockets but the routes.
 
 pub mod app;
+pub mod config;
 pub mod people;
 pub mod rooms;
 pub mod sockets;
 pub mod tasks;
+pub mod telemetry;

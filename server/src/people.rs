@@ -1,11 +1,45 @@
 //! People and programs: who somebody is, and what they may do in a task.
+//!
+//! The tables are the truth; a look-up may be answered from a memory of a few seconds, and a change made by this
+//! process counts at once.
 
+mod attempts;
+mod links;
+mod members;
+mod names;
+mod origin;
+mod password;
+mod secrets;
+mod sessions;
+mod sign_in_error;
+mod tokens;
+mod users;
+
+use std::{sync::Arc, time::Duration};
+
+use coderoom_backing::{
+    bus::Bus,
+    clock::Clock,
+    tables::{Row, Tables, TablesError},
+};
 use coderoom_protocol::{
     control::UserSummary,
     ids::{TaskId, UserId},
-    problem::WireError,
+    problem::{ErrorCode, WireError},
     role::Role,
 };
+use moka::future::Cache;
+
+pub use members::Member;
+pub use names::{MAX_NAME_CHARACTERS, name_key, normal_name};
+pub use password::MAX_PASSWORD_BYTES;
+pub use secrets::TOKEN_PREFIX;
+pub use sessions::{SESSION_COOKIE, SignedIn};
+pub use sign_in_error::SignInError;
+pub use tokens::{MAX_TOKEN_NAME_CHARACTERS, NewToken, Token};
+pub use users::User;
+
+use crate::config::topics;
 
 /// Who sent a request. Made only by [`People`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,26 +58,169 @@ impl Identity {
     pub fn summary(&self) -> UserSummary {
         UserSummary { id: self.user, name: self.name.clone() }
     }
+
+    /// From the columns id, name, `is_admin` that begin at `column`.
+    fn from_row(row: &Row, column: usize) -> Result<Self, TablesError> {
+        Ok(Self { user: row.parse(column)?, name: row.text(column + 1)?.to_owned(), is_admin: row.bool(column + 2)? })
+    }
+}
+
+/// What [`People`] needs to know besides its services.
+#[derive(Clone, Debug, Default)]
+pub struct PeopleSettings {
+    /// Lifetimes, rules and bounds.
+    pub people: topics::People,
+    /// Origins of other sites whose pages may use a signed-in browser.
+    pub trusted_origins: Vec<String>,
+    /// The administrator's token for automation, if there is one.
+    pub admin_token: Option<String>,
 }
 
 /// A cheap handle to users, sessions, tokens and memberships.
 #[derive(Clone, Debug)]
-pub struct People {}
+pub struct People {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    tables: Tables,
+    bus: Bus,
+    clock: Clock,
+    settings: topics::People,
+    trusted_origins: Vec<String>,
+    admin_token: Option<secrets::SecretHash>,
+    hasher: password::PasswordHasher,
+    attempts: attempts::Attempts,
+    /// Sessions and tokens that were looked up lately, by the hash of their secret.
+    known: Cache<secrets::SecretHash, Known>,
+    /// Roles that were looked up lately. Only roles somebody has: a new member must not wait.
+    roles: Cache<(UserId, TaskId), Role>,
+}
+
+/// Somebody a secret stands for.
+#[derive(Clone, Debug)]
+struct Known {
+    identity: Identity,
+    /// The secret stands for nobody from then on, in milliseconds since the Unix epoch.
+    until: i64,
+}
+
+/// Most look-ups of either kind that are remembered.
+const REMEMBERED: u64 = 20_000;
 
 impl People {
-    /// The identity behind an API token or one that a browser page handed on; `None` when it is unknown or expired.
-    pub async fn by_token(&self, _token: &str) -> Result<Option<Identity>, WireError> {
-        todo!()
+    /// The people in these tables. Reads nothing yet.
+    #[must_use]
+    pub fn open(tables: Tables, bus: Bus, clock: Clock, settings: PeopleSettings) -> Self {
+        let PeopleSettings { people, trusted_origins, admin_token } = settings;
+        let inner = Inner {
+            tables,
+            bus,
+            clock,
+            trusted_origins,
+            admin_token: admin_token.as_deref().map(secrets::hash),
+            hasher: password::PasswordHasher::new(people.hashing_at_once),
+            attempts: attempts::Attempts::new(people.attempts_per_address, people.attempts_per_name),
+            known: Cache::builder().max_capacity(REMEMBERED).time_to_live(people.cache_time).build(),
+            roles: Cache::builder().max_capacity(REMEMBERED).time_to_live(people.cache_time).build(),
+            settings: people,
+        };
+        Self { inner: Arc::new(inner) }
     }
 
-    /// The identity behind the headers of a request: `Authorization: Bearer`, else the session cookie; `None` when there is neither.
-    /// A cookie counts only when the Origin, if sent, is the server's own or a trusted one (else `origin_refused`).
-    pub async fn by_headers(&self, _headers: &axum::http::HeaderMap) -> Result<Option<Identity>, WireError> {
-        todo!()
+    /// The identity behind an API token; `None` when it is unknown or expired, or its user is suspended.
+    pub async fn by_token(&self, token: &str) -> Result<Option<Identity>, WireError> {
+        let hash = secrets::hash(token);
+        if self.inner.admin_token.as_ref().is_some_and(|admin| secrets::same(admin, &hash)) {
+            return self.first_admin().await;
+        }
+        if !token.starts_with(TOKEN_PREFIX) {
+            return Ok(None);
+        }
+        if let Some(known) = self.remembered(&hash).await {
+            return Ok(Some(known));
+        }
+        let found = self.find_token(hash).await?;
+        Ok(self.remember(hash, found).await)
     }
 
-    /// What somebody may do in a task; `None` for strangers and for tasks that do not exist (they look the same).
-    pub async fn role_in(&self, _identity: &Identity, _task: TaskId) -> Result<Option<Role>, WireError> {
-        todo!()
+    /// The identity behind the headers of a request: `Authorization: Bearer`, else the session cookie; `None` when there is
+    /// neither, or it stands for nobody. A cookie counts only when the Origin, if sent, is the server's own or a trusted
+    /// one (else `origin_refused`).
+    pub async fn by_headers(&self, headers: &axum::http::HeaderMap) -> Result<Option<Identity>, WireError> {
+        if let Some(token) = bearer(headers) {
+            return self.by_token(token).await;
+        }
+        let Some(key) = sessions::cookie(headers) else { return Ok(None) };
+        let hash = secrets::hash(key);
+        let identity = match self.remembered(&hash).await {
+            Some(identity) => Some(identity),
+            None => {
+                let found = self.find_session(hash).await?;
+                self.remember(hash, found).await
+            }
+        };
+        if identity.is_some() {
+            origin::check(headers, &self.inner.trusted_origins)?;
+        }
+        Ok(identity)
+    }
+
+    /// Refuses a request that a page of another site sent (`origin_refused`). For routes that set a cookie.
+    pub fn check_origin(&self, headers: &axum::http::HeaderMap) -> Result<(), WireError> {
+        origin::check(headers, &self.inner.trusted_origins)
+    }
+
+    /// Removes what has expired. Called now and then.
+    pub async fn sweep(&self) -> Result<(), WireError> {
+        let now = self.inner.clock.now_ms();
+        let idle_before = now - ms(self.inner.settings.session_idle);
+        let statements = vec![
+            coderoom_backing::tables::Statement::new(
+                "DELETE FROM sessions WHERE expires_at <= $1 OR seen_at <= $2",
+                coderoom_backing::values![now, idle_before],
+            ),
+            coderoom_backing::tables::Statement::new(
+                "DELETE FROM sign_in_links WHERE expires_at <= $1",
+                coderoom_backing::values![now],
+            ),
+        ];
+        self.inner.tables.batch(statements).await.map_err(store_failed)?;
+        Ok(())
+    }
+
+    async fn remembered(&self, hash: &secrets::SecretHash) -> Option<Identity> {
+        let known = self.inner.known.get(hash).await?;
+        (self.inner.clock.now_ms() < known.until).then_some(known.identity)
+    }
+
+    async fn remember(&self, hash: secrets::SecretHash, found: Option<Known>) -> Option<Identity> {
+        let known = found?;
+        self.inner.known.insert(hash, known.clone()).await;
+        Some(known.identity)
+    }
+}
+
+/// The token of `Authorization: Bearer …`.
+fn bearer(headers: &axum::http::HeaderMap) -> Option<&str> {
+    let value = headers.get(axum::http::header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// A duration in milliseconds, as times in the tables are.
+fn ms(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// The error for a client when the tables fail; the cause goes to the log.
+fn store_failed(error: TablesError) -> WireError {
+    if error.is_permanent() {
+        tracing::error!(%error, "the tables refused a statement about people");
+        WireError::plain(ErrorCode::Internal)
+    } else {
+        tracing::warn!(%error, "the tables do not answer");
+        WireError::plain(ErrorCode::Unavailable)
     }
 }

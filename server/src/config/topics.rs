@@ -1,0 +1,237 @@
+//! Every setting there is, by topic: its name, meaning, unit and default. Documentation, variables, flags and the
+//! output of `coderoom config` are made from these declarations.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use super::value::{ByteSize, Secret, SettingValue, choice};
+
+/// What is known about a setting without its value.
+#[derive(Clone, Debug)]
+pub struct Field {
+    /// Its name within its topic.
+    pub name: &'static str,
+    /// What it means, for people.
+    pub doc: String,
+    /// What may be written.
+    pub kind: &'static str,
+    /// Its default, as text.
+    pub default: String,
+}
+
+/// Settings about one thing.
+pub trait Topic {
+    /// The table in the TOML file; empty for settings at its top.
+    fn key(&self) -> &'static str;
+    /// What the topic is about.
+    fn about(&self) -> &'static str;
+    /// Its settings, in the order of documentation.
+    fn fields(&self) -> Vec<Field>;
+    /// Gives a setting a value from text; the error completes the sentence "… must be".
+    /// The caller has checked that the field exists.
+    fn set(&mut self, field: &str, text: &str) -> Result<(), String>;
+    /// A setting's value as text, secrets masked.
+    fn show(&self, field: &str) -> String;
+}
+
+macro_rules! topic {
+    ($(#[doc = $about:literal])+ $name:ident $key:literal {
+        $($(#[doc = $doc:literal])+ $field:ident: $ty:ty = $default:expr;)+
+    }) => {
+        $(#[doc = $about])+
+        #[derive(Clone, Debug)]
+        pub struct $name { $($(#[doc = $doc])+ pub $field: $ty,)+ }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self { $($field: $default,)+ }
+            }
+        }
+
+        impl Topic for $name {
+            fn key(&self) -> &'static str {
+                $key
+            }
+
+            fn about(&self) -> &'static str {
+                concat!($($about),+).trim_ascii()
+            }
+
+            fn fields(&self) -> Vec<Field> {
+                let default = Self::default();
+                vec![$(Field {
+                    name: stringify!($field),
+                    doc: concat!($($doc),+).trim().to_owned(),
+                    kind: <$ty as SettingValue>::KIND,
+                    default: default.$field.show(),
+                }),+]
+            }
+
+            fn set(&mut self, field: &str, text: &str) -> Result<(), String> {
+                match field {
+                    $(stringify!($field) => self.$field = SettingValue::parse(text)?,)+
+                    _ => {}
+                }
+                Ok(())
+            }
+
+            fn show(&self, field: &str) -> String {
+                match field {
+                    $(stringify!($field) => self.$field.show(),)+
+                    _ => String::new(),
+                }
+            }
+        }
+    };
+}
+
+choice! {
+    /// Where the tables are.
+    TablesKind, "`sqlite`" {
+        /// A file in the data directory.
+        Sqlite = "sqlite",
+    }
+}
+
+choice! {
+    /// Where the objects are.
+    ObjectsKind, "`directory`" {
+        /// Files in the data directory.
+        Directory = "directory",
+    }
+}
+
+choice! {
+    /// What carries announcements between nodes.
+    BusKind, "`local`" {
+        /// Channels in the process.
+        Local = "local",
+    }
+}
+
+choice! {
+    /// What rings when a run waits.
+    QueueKind, "`local`" {
+        /// A list in the process.
+        Local = "local",
+    }
+}
+
+choice! {
+    /// What runs execute in.
+    ExecutorKind, "`local`" {
+        /// A sandboxed process of this machine.
+        Local = "local",
+    }
+}
+
+topic! {
+    /// Where the server listens, where its data is, and which services are behind it.
+    Deployment "" {
+        /// Address and port to listen on. Port 0 takes a free one.
+        listen: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 7878));
+        /// Directory of the embedded tables, objects and running programs. It is made when it is not there.
+        data: PathBuf = PathBuf::from("./data");
+        /// Where users, tasks, edits and runs are stored.
+        tables: TablesKind = TablesKind::Sqlite;
+        /// Where snapshots, uploads, logs and outputs are stored.
+        objects: ObjectsKind = ObjectsKind::Directory;
+        /// What carries announcements between nodes.
+        bus: BusKind = BusKind::Local;
+        /// What tells workers that a run waits.
+        queue: QueueKind = QueueKind::Local;
+        /// What runs execute in.
+        executor: ExecutorKind = ExecutorKind::Local;
+        /// An API token with an administrator's rights, for automation; at least 16 characters. Not set: no such token.
+        admin_token: Option<Secret> = None;
+    }
+}
+
+topic! {
+    /// Connections and how the server ends.
+    Server "server" {
+        /// The address under which people reach the server, used in printed links, such as `https://code.example.org`. Not set: the address it listens on.
+        public_url: Option<String> = None;
+        /// Most connections at once; further ones wait in the system's queue.
+        max_connections: usize = 10_000;
+        /// Time for a request's headers to arrive whole.
+        header_timeout: Duration = Duration::from_secs(10);
+        /// Time that sockets, edits and runs get to end in order when the server is told to stop.
+        drain_timeout: Duration = Duration::from_secs(20);
+        /// Origins of other sites whose pages may use a signed-in browser, such as `https://learn.example.org`.
+        trusted_origins: Vec<String> = Vec::new();
+        /// Addresses of reverse proxies whose `X-Forwarded-For` is believed.
+        trusted_proxies: Vec<String> = Vec::new();
+        /// Largest JSON body of a request.
+        max_body_size: ByteSize = ByteSize::mib(4);
+    }
+}
+
+topic! {
+    /// Sizes of tasks and files.
+    Limits "limits" {
+        /// Largest text file, in UTF-8; larger ones become blobs. An edit in a text of 8 MB costs milliseconds.
+        max_text_size: ByteSize = ByteSize::mib(2);
+        /// All files of a task together.
+        max_task_size: ByteSize = ByteSize::gib(1);
+        /// Most files of a task.
+        max_files: u64 = 50_000;
+    }
+}
+
+topic! {
+    /// WebSockets.
+    Sockets "sockets" {
+        /// Largest message from a client.
+        max_frame_size: ByteSize = ByteSize::mib(5);
+        /// What may wait for one slow socket before its edits are replaced by one later difference.
+        outbox_size: ByteSize = ByteSize::kib(512);
+        /// What may wait for one socket in all before it is closed.
+        outbox_hard_size: ByteSize = ByteSize::mib(16);
+    }
+}
+
+topic! {
+    /// Signing in.
+    People "people" {
+        /// Whether each start prints a link that signs the administrator in once.
+        sign_in_link: bool = true;
+        /// How long a printed link works.
+        link_lifetime: Duration = Duration::from_secs(86_400);
+        /// A browser session ends after so long without use.
+        session_idle: Duration = Duration::from_secs(14 * 86_400);
+        /// A browser session ends at the latest after so long.
+        session_lifetime: Duration = Duration::from_secs(90 * 86_400);
+        /// Shortest password, in characters.
+        min_password_length: usize = 8;
+        /// Attempts to sign in from one address, each minute.
+        attempts_per_address: u32 = 30;
+        /// Attempts to sign in with one name, each minute.
+        attempts_per_name: u32 = 10;
+        /// Passwords hashed at once; each takes about 19 MiB and tens of milliseconds of one core.
+        hashing_at_once: usize = 2;
+        /// For so long a look-up of a token, session or role may be answered from memory. Changes made by this process count at once.
+        cache_time: Duration = Duration::from_secs(2);
+        /// Whether cookies are only sent over HTTPS. Switch it on where the server is reached by HTTPS.
+        secure_cookies: bool = false;
+    }
+}
+
+choice! {
+    /// Form of log lines.
+    LogFormat, "`human` or `json`" {
+        /// For people.
+        Human = "human",
+        /// One JSON object a line.
+        Json = "json",
+    }
+}
+
+topic! {
+    /// What the server writes about itself, on standard error.
+    Log "log" {
+        /// Which lines are written: `error`, `warn`, `info`, `debug`, `trace`, or rules such as `info,coderoom_server=debug`.
+        level: String = "info".into();
+        /// Form of the lines.
+        format: LogFormat = LogFormat::Human;
+    }
+}
