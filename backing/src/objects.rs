@@ -1,5 +1,6 @@
 //! Objects: named bytes that are written once and read many times: snapshots, blobs, finished logs, outputs.
-//! Keys are `/`-separated ASCII paths without empty, `.` or `..` components, at most 900 bytes.
+//! Keys are `/`-separated paths of ASCII letters, digits and `-_.=+@,!()`, without empty, `.` or `..` components,
+//! at most 900 bytes, 250 a component. No key may be a folder of another key.
 
 mod directory;
 
@@ -58,6 +59,25 @@ pub struct ObjectInfo {
 
 /// Pieces of an object, in order.
 pub type ByteStream = BoxStream<'static, io::Result<Bytes>>;
+
+/// Longest key, in bytes. S3 allows 1,024; the rest is for a prefix that an operator may set.
+pub const MAX_KEY_BYTES: usize = 900;
+
+/// Longest component of a key, in bytes: what file systems allow is 255.
+pub const MAX_KEY_COMPONENT_BYTES: usize = 250;
+
+/// Checks the rules for keys.
+fn check_key(key: &str) -> Result<()> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.=+@,!()".contains(&byte);
+    let component = |part: &str| {
+        !matches!(part, "" | "." | "..") && part.len() <= MAX_KEY_COMPONENT_BYTES && part.bytes().all(allowed)
+    };
+    if key.len() <= MAX_KEY_BYTES && key.split('/').all(component) {
+        Ok(())
+    } else {
+        Err(ObjectsError::BadKey(key.chars().take(MAX_KEY_BYTES).collect()))
+    }
+}
 
 /// A cheap handle to the object store.
 #[derive(Clone, Debug)]

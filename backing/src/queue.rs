@@ -33,10 +33,7 @@ impl Queue {
     /// Puts a message for one consumer. On success the queue has it safely (as safely as the twin can).
     pub async fn ring(&self, message: Bytes) -> Result<()> {
         match self {
-            Self::Local(twin) => {
-                twin.ring(message);
-                Ok(())
-            }
+            Self::Local(twin) => twin.ring(message),
         }
     }
 
@@ -44,7 +41,7 @@ impl Queue {
     /// A delivery dropped without [`Delivery::ack`] is delivered again.
     pub async fn next(&self) -> Result<Delivery> {
         match self {
-            Self::Local(twin) => Ok(Delivery::Local(twin.next().await)),
+            Self::Local(twin) => twin.next().await.map(Delivery::Local),
         }
     }
 }

@@ -15,4 +15,5 @@ pub mod log;
 mod moves;
 mod reconcile;
 pub mod runs;
+pub mod schema;
 pub mod snapshot;
