@@ -1,6 +1,6 @@
 //! Everything that can wake a room from outside, as one closed list.
 
-use std::sync::{Arc, atomic::AtomicBool};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use coderoom_protocol::{
@@ -56,9 +56,6 @@ pub struct Session {
     pub framing: Framing,
     /// Where to put it. Shared with the socket and with other sessions of the same socket.
     pub outbox: Arc<Outbox>,
-    /// Set by the room when it has ended the session itself (file deleted, role gone, too slow): it takes no more events.
-    /// Also held by the socket, which answers the client's later frames for this address with Auth 0 instead of silence.
-    pub ended: Arc<AtomicBool>,
 }
 
 /// What a socket, a route or the node tells the room.
