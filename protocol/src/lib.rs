@@ -5,8 +5,13 @@
 //! to clients; internal types of the other crates are never serialised to a socket.
 #![deny(missing_docs)]
 
+pub mod address;
+pub mod awareness;
 pub mod control;
+pub mod frame;
+pub mod gate;
 pub mod ids;
+pub mod lib0;
 pub mod path;
 pub mod problem;
 pub mod role;
@@ -14,3 +19,4 @@ pub mod run;
 pub mod supervisor;
 pub mod task;
 pub mod tree;
+pub mod y_frame;

@@ -1,8 +1,23 @@
 //! What the supervisor of a run says: a sequence of frames, one a line, on its own standard output.
 //!
-//! A line is `nonce SP seq SP kind SP at SP fields… LF`, all ASCII but the payload, in which backslash, LF and CR are
-//! written `\\`, `\n`, `\r`. The nonce is known to the supervisor and the worker only, so a program that prints
+//! A line is `nonce SP seq SP kind SP at SP fields LF`, all ASCII but texts and payloads, in which backslash, LF
+//! and CR are written `\\`, `\n`, `\r`. Kinds and their fields:
+//!
+//! | kind | fields |
+//! |---|---|
+//! | `phase` | the words |
+//! | `started` | none (the line still ends in a space) |
+//! | `out` | `offset SP stream SP payload`; stream is `out`, `err` or `sys` |
+//! | `end` | the [`Ending`] as JSON |
+//!
+//! The nonce is known to the supervisor and the worker only, so a program that prints
 //! something like a frame forges nothing: its bytes arrive as payload, and a line without the nonce is noise.
+
+mod decode;
+mod encode;
+
+pub use decode::{Decoder, Item, MAX_LINE_BYTES, MAX_NOISE_BYTES};
+pub use encode::{EncodeError, MAX_DETAIL_BYTES, MAX_OUTPUT_BYTES, MAX_PHASE_BYTES, encode};
 
 use serde::{Deserialize, Serialize};
 
@@ -22,11 +37,11 @@ pub struct Frame {
 /// What a frame says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Body {
-    /// A step in words for people: `fetching files`, `started`.
+    /// A step in words for people: `fetching files`, `started`; at most [`MAX_PHASE_BYTES`].
     Phase(String),
     /// The command runs from now on.
     Started,
-    /// Output, at most 16 KiB.
+    /// Output, at most [`MAX_OUTPUT_BYTES`].
     Output {
         /// Where it begins, in bytes of the whole log.
         offset: u64,
@@ -62,3 +77,6 @@ pub struct Ending {
     /// Bytes of the archive of `output/`; 0 when there was nothing to collect.
     pub output_bytes: u64,
 }
+
+#[cfg(test)]
+mod tests;
