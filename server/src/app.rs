@@ -24,7 +24,10 @@ pub struct App {
     pub tasks: Tasks,
     /// Open rooms.
     pub rooms: Rooms,
-    // Runs: `coderoom_worker::runs::Runs` joins when it lands.
+    /// Runs: submit, stop, list, logs.
+    pub runs: coderoom_worker::runs::Runs,
+    /// What clients are told about sizes: in `welcome` and over HTTP.
+    pub limits: coderoom_protocol::control::Limits,
     /// Settings of sockets.
     pub socket_settings: Arc<crate::sockets::SocketSettings>,
     /// Cancelled when the server drains: no new sockets, open ones flush and close with 1001.
