@@ -14,8 +14,11 @@ pub mod ids;
 pub mod lib0;
 pub mod path;
 pub mod problem;
+#[cfg(test)]
+mod random_edits;
 pub mod role;
 pub mod run;
+pub mod split;
 pub mod supervisor;
 pub mod task;
 pub mod tree;
