@@ -2,7 +2,7 @@
 //! the oldest run; nobody runs more than their share, and the deployment not more than it may.
 
 use coderoom_backing::{
-    tables::{Sql, Statement},
+    tables::{Row, Sql, Statement},
     values,
 };
 use coderoom_protocol::{control::Language, ids::RunId};
@@ -12,12 +12,6 @@ use crate::{
     fault::{Fault, Result},
     runs::Runs,
 };
-
-/// A run in the hands of an engine.
-#[derive(Clone, Debug)]
-pub(crate) struct Claimed {
-    pub(crate) request: StartRequest,
-}
 
 /// On SQLite the one writer orders all claims. On PostgreSQL the limits are counted under an advisory lock (the
 /// number is ours alone), and a row that somebody is stopping at this moment is skipped instead of waited for.
@@ -34,7 +28,7 @@ const PICK: &str = "UPDATE runs SET state = 2, phase = 'starting', lease_owner =
     RETURNING id, language, command, manifest_key";
 
 /// Claims the next run for `owner`; `None` when none waits or the limits forbid it.
-pub(crate) async fn claim(runs: &Runs, owner: &str) -> Result<Option<Claimed>> {
+pub(crate) async fn claim(runs: &Runs, owner: &str) -> Result<Option<StartRequest>> {
     // A look through a reader first: most looks find nothing and need not trouble the writer.
     if runs.tables().query_opt("SELECT 1 FROM runs WHERE state = 1 LIMIT 1", values![]).await?.is_none() {
         return Ok(None);
@@ -47,12 +41,42 @@ pub(crate) async fn claim(runs: &Runs, owner: &str) -> Result<Option<Claimed>> {
     let settings = runs.settings();
     let values = values![owner, settings.max_running_per_user, settings.max_running_runs];
     let rows = runs.tables().batch(vec![Statement::new(lock, values![]), Statement::new(pick, values)]).await?;
-    let Some(row) = rows.get(1).and_then(|rows| rows.first()) else { return Ok(None) };
-    Ok(Some(Claimed { request: request(runs, row)? }))
+    rows.get(1).and_then(|rows| rows.first()).map(|row| request(runs, row)).transpose()
+}
+
+/// A running run whose owner is gone, in the hands of a new one.
+#[derive(Clone, Debug)]
+pub(crate) struct TakenOver {
+    pub(crate) request: StartRequest,
+    /// Whether the program is known to have started.
+    pub(crate) started: bool,
+    /// How often a worker began with it, this time included.
+    pub(crate) attempts: u32,
+}
+
+/// Makes `owner` the owner of a running run, if it still is as it was seen: `beat` and the old owner unchanged.
+pub(crate) async fn take_over(
+    runs: &Runs,
+    run: RunId,
+    owner: &str,
+    seen_owner: Option<&str>,
+    beat: i64,
+) -> Result<Option<TakenOver>> {
+    let sql = "UPDATE runs SET lease_owner = $2, lease_beat = lease_beat + 1, attempts = attempts + 1
+               WHERE id = $1 AND state = 2 AND lease_owner IS NOT DISTINCT FROM $3 AND lease_beat = $4
+               RETURNING id, language, command, manifest_key, started_at, attempts";
+    let values = values![run.to_string(), owner, seen_owner.map(str::to_owned), beat];
+    let rows = runs.tables().batch(vec![Statement::new(sql, values)]).await?;
+    let Some(row) = rows.first().and_then(|rows| rows.first()) else { return Ok(None) };
+    Ok(Some(TakenOver {
+        request: request(runs, row)?,
+        started: row.opt_int(4)?.is_some(),
+        attempts: u32::try_from(row.int(5)?).unwrap_or(u32::MAX),
+    }))
 }
 
 /// What an executor needs for a row of `id, language, command, manifest_key`.
-pub(crate) fn request(runs: &Runs, row: &coderoom_backing::tables::Row) -> Result<StartRequest> {
+fn request(runs: &Runs, row: &Row) -> Result<StartRequest> {
     let run: RunId = row.parse(0)?;
     let language = Language::parse(row.text(1)?);
     Ok(StartRequest {

@@ -3,9 +3,11 @@
 //! The engine writes it : records gather into entries of the bus stream (the live part), and entries into
 //! compressed segments in object storage (the archived part). `read` puts both together again.
 
+pub(crate) mod archive;
 pub(crate) mod cache;
 pub(crate) mod chunk;
 mod read;
+pub(crate) mod write;
 
 use bytes::Bytes;
 use coderoom_protocol::control::LogStream;

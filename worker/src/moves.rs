@@ -39,6 +39,8 @@ pub(crate) struct Outcome {
     pub(crate) log_sha256: String,
     pub(crate) log_truncated: bool,
     pub(crate) output_key: Option<String>,
+    pub(crate) started_at: Option<i64>,
+    pub(crate) sandbox: Option<String>,
 }
 
 /// 1→5, or the wish to stop into the row of a running run. The first wish stays.
@@ -83,7 +85,8 @@ pub(crate) async fn finish(runs: &Runs, run: RunId, owner: &str, outcome: &Outco
                    detail = CASE WHEN stop_at IS NULL THEN $6 ELSE NULL END,
                    phase = 'ended', exit_code = $7, signal = $8, peak_memory_bytes = $9, cpu_ms = $10, log_bytes = $11,
                    log_sha256 = $12, log_truncated = $13, output_key = $14, lease_owner = NULL,
-                   ended_at = CASE WHEN started_at > $15 THEN started_at ELSE $15 END
+                   started_at = coalesce(started_at, $16), sandbox = coalesce(sandbox, $17),
+                   ended_at = CASE WHEN coalesce(started_at, $16) > $15 THEN coalesce(started_at, $16) ELSE $15 END
                WHERE id = $1 AND state = 2 AND lease_owner = $2 RETURNING state";
     let values = values![
         run.to_string(),
@@ -101,6 +104,8 @@ pub(crate) async fn finish(runs: &Runs, run: RunId, owner: &str, outcome: &Outco
         outcome.log_truncated,
         outcome.output_key.clone(),
         runs.clock().now_ms(),
+        outcome.started_at,
+        outcome.sandbox.clone(),
     ];
     let rows = runs.tables().batch(vec![Statement::new(sql, values)]).await?;
     let Some(row) = rows.first().and_then(|rows| rows.first()) else { return Ok(None) };

@@ -1,1 +1,168 @@
-//! Comparing what is with what should be.
+//! Comparing what is with what should be: bells that were not rung, runs that waited too long, runs whose owner is gone.
+//! It takes no orders; it looks, at start and regularly, and mends.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use coderoom_backing::values;
+use coderoom_protocol::{
+    ids::RunId,
+    run::{Reason, RunState},
+};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep},
+};
+
+use crate::{
+    claim::take_over,
+    engine::{Shared, drive::Begin},
+    fault::Result,
+    moves,
+};
+
+/// A doorbell in the outbox for longer than this is rung here, in milliseconds: whoever put it there did not come to it.
+const OUTBOX_AGE_MS: i64 = 5000;
+
+/// A run that waits is rung for again at this interval, in case its bell was lost.
+const RING_AGAIN: Duration = Duration::from_secs(300);
+
+/// How many waiting runs are rung for again in one pass.
+const RING_AT_MOST: usize = 100;
+
+/// What was seen of a running run that is not ours: silence is measured on our own clock, so that a jump of anybody's
+/// wall clock ends no lease.
+#[derive(Debug)]
+struct Beat {
+    owner: Option<String>,
+    beat: i64,
+    since: Instant,
+}
+
+/// What was seen of a waiting run.
+#[derive(Debug)]
+struct Wait {
+    /// Its age by the wall clock when it was seen first.
+    age: Duration,
+    since: Instant,
+    rung_at: Instant,
+}
+
+#[derive(Debug)]
+pub(crate) struct Reconciler {
+    shared: Arc<Shared>,
+    /// To the engine's main loop.
+    adopt: mpsc::Sender<Begin>,
+    beats: HashMap<RunId, Beat>,
+    waits: HashMap<RunId, Wait>,
+}
+
+impl Reconciler {
+    pub(crate) fn new(shared: Arc<Shared>, adopt: mpsc::Sender<Begin>) -> Self {
+        Self { shared, adopt, beats: HashMap::new(), waits: HashMap::new() }
+    }
+
+    /// What an earlier engine left and this one has now. A failure is mended by the next pass.
+    pub(crate) async fn first_pass(&mut self) -> Vec<Begin> {
+        self.abandoned().await.unwrap_or_else(|cause| {
+            tracing::warn!(%cause, "runs of an earlier engine could not be looked for; trying again");
+            Vec::new()
+        })
+    }
+
+    /// Passes until it is dropped.
+    pub(crate) async fn work(mut self) {
+        let mut outbox_age_ms = 0;
+        loop {
+            if let Err(cause) = self.pass(outbox_age_ms).await {
+                tracing::warn!(%cause, "runs could not be reconciled; trying again");
+            }
+            outbox_age_ms = OUTBOX_AGE_MS;
+            sleep(self.shared.settings.reconcile).await;
+        }
+    }
+
+    async fn pass(&mut self, outbox_age_ms: i64) -> Result<()> {
+        for begin in self.abandoned().await? {
+            if self.adopt.send(begin).await.is_err() {
+                return Ok(());
+            }
+        }
+        self.waiting().await?;
+        self.shared.runs.ring_outbox(outbox_age_ms).await?;
+        Ok(())
+    }
+
+    /// Takes over running runs whose owner is gone.
+    async fn abandoned(&mut self) -> Result<Vec<Begin>> {
+        let (runs, settings) = (&self.shared.runs, &self.shared.settings);
+        let rows =
+            runs.tables().query("SELECT id, lease_owner, lease_beat FROM runs WHERE state = 2", values![]).await?;
+        let mut taken = Vec::new();
+        let mut seen = HashMap::new();
+        for row in &rows {
+            let (run, owner, beat): (RunId, _, _) = (row.parse(0)?, row.opt_text(1)?, row.int(2)?);
+            if self.shared.driven.contains(run) {
+                continue;
+            }
+            let now = Instant::now();
+            let since = match self.beats.remove(&run) {
+                Some(last) if last.owner.as_deref() == owner && last.beat == beat => last.since,
+                _ => now,
+            };
+            let patience = match owner {
+                None => Duration::ZERO,
+                // Claimed a moment ago, or its driver panicked.
+                Some(owner) if owner == settings.owner => settings.reconcile.min(settings.lease) / 2,
+                Some(_) if settings.sole_worker => Duration::ZERO,
+                Some(_) => settings.lease,
+            };
+            if since.elapsed() < patience {
+                seen.insert(run, Beat { owner: owner.map(str::to_owned), beat, since });
+            } else if let Some(over) = take_over(runs, run, &settings.owner, owner, beat).await? {
+                tracing::info!(run.id = %run, attempts = over.attempts, "a run without an owner is taken over");
+                taken.push(Begin::Adopt(over));
+            }
+        }
+        self.beats = seen;
+        Ok(taken)
+    }
+
+    /// Ends what waited too long, and rings again for what still waits.
+    async fn waiting(&mut self) -> Result<()> {
+        let runs = &self.shared.runs;
+        let sql = "SELECT id, submitted_at FROM runs WHERE state = 1 ORDER BY submitted_at, id";
+        let (rows, now_ms, now) = (runs.tables().query(sql, values![]).await?, runs.clock().now_ms(), Instant::now());
+        let max_wait = Duration::from_millis(runs.settings().max_wait_ms);
+        let (mut seen, mut rung) = (HashMap::with_capacity(rows.len()), 0);
+        for row in &rows {
+            let run: RunId = row.parse(0)?;
+            let age = Duration::from_millis(u64::try_from(now_ms.saturating_sub(row.int(1)?)).unwrap_or(0));
+            let mut wait = self.waits.remove(&run).unwrap_or(Wait { age, since: now, rung_at: now });
+            if wait.age + wait.since.elapsed() >= max_wait {
+                let detail = format!("It waited {}.", words(max_wait));
+                if moves::fail_queued(runs, run, Reason::WaitedTooLong, Some(detail)).await? {
+                    runs.announce_or_log(run).await;
+                    runs.announce_log_end(run).await;
+                    runs.announce_line(RunState::Failed).await;
+                }
+                continue;
+            }
+            if wait.rung_at.elapsed() >= RING_AGAIN && rung < RING_AT_MOST {
+                runs.ring(run).await?;
+                wait.rung_at = now;
+                rung += 1;
+            }
+            seen.insert(run, wait);
+        }
+        self.waits = seen;
+        Ok(())
+    }
+}
+
+/// A duration for people: `90 minutes`, `20 seconds`.
+fn words(duration: Duration) -> String {
+    match duration.as_secs() {
+        seconds if seconds >= 120 => format!("{} minutes", seconds / 60),
+        seconds => format!("{seconds} seconds"),
+    }
+}

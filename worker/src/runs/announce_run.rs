@@ -1,5 +1,7 @@
 //! Telling the room that a run changed. An announcement is a hint: it may be lost, and nobody waits for it.
 
+use std::collections::HashMap;
+
 use coderoom_protocol::{
     ids::RunId,
     run::{Run, RunState},
@@ -34,6 +36,22 @@ impl Runs {
             tracing::warn!(run.id = %run.id, %cause, "a change of a run was not announced");
         }
         published.is_ok()
+    }
+
+    /// Announces every waiting run whose place is another than in `told`, and remembers it there.
+    pub(crate) async fn announce_places(&self, told: &mut HashMap<RunId, u32>) -> Result<()> {
+        let line = self.line().await?;
+        if line.iter().any(|(run, place)| told.get(run) != Some(place)) {
+            for run in self.waiting_runs().await? {
+                let Some(place) = run.queue_position else { continue };
+                // The first place of a run was told when it was submitted.
+                if told.get(&run.id).is_some_and(|last| *last != place) {
+                    self.publish_run(&run).await;
+                }
+            }
+        }
+        *told = line;
+        Ok(())
     }
 
     /// Says that the line moved, so that an engine tells those who wait. `state` is where a run just went.

@@ -101,6 +101,13 @@ impl Runs {
         self.records(&rows).await
     }
 
+    /// The runs at the head of the line, oldest first; as many as are worth telling their place.
+    pub(crate) async fn waiting_runs(&self) -> Result<Vec<Run>> {
+        let sql = format!("{SELECT} WHERE r.state = 1 ORDER BY r.submitted_at, r.id LIMIT 500");
+        let rows = self.tables().query(sql, values![]).await?;
+        self.records(&rows).await
+    }
+
     pub(crate) async fn manifest_inner(&self, run: RunId) -> Result<Option<Manifest>> {
         let Some(bytes) = self.objects().get(&manifest_key(run)).await? else { return Ok(None) };
         let manifest = serde_json::from_slice(&bytes);

@@ -1,0 +1,142 @@
+//! The end of a run: its log is complete in object storage, then its output, then one move of its state, and only then
+//! is everything else about it removed. Each step can be done again by whoever adopts the run in between.
+
+use std::{future::Future, time::Duration};
+
+use coderoom_protocol::{ids::RunId, run::Reason, supervisor::Ending};
+use tokio::time::sleep;
+
+use super::{
+    Shared,
+    drive::{Log, ending_of},
+    notes::{Note, Notes},
+};
+use crate::{
+    announce::log_stream,
+    executor::{Execution, StartRequest},
+    fault::{Fault, Result},
+    log::write::{Closed, LogWriter},
+    moves::{self, Outcome},
+    snapshot::output_key,
+};
+
+/// Opens the log of a run, however long the services take; `None` when it never can be.
+pub(super) async fn open_log(shared: &Shared, run: RunId) -> Option<Log> {
+    patiently(run, "open log", || LogWriter::open(&shared.runs, run)).await
+}
+
+/// Ends a run of which nothing is left, or that could not be started.
+pub(super) async fn without_execution(shared: &Shared, run: RunId, log: Log, reason: Reason, detail: Option<String>) {
+    let ending = ending_of(reason, detail);
+    if let Some(closed) = close_log(shared, run, log).await {
+        conclude(shared, run, closed, &Note::default(), ending, None).await;
+    }
+}
+
+/// Ends a run whose supervisor said so (or is gone), and removes what is left of it.
+pub(super) async fn with_execution(
+    shared: &Shared,
+    request: &StartRequest,
+    execution: Execution,
+    log: Log,
+    notes: &Notes,
+    ending: Ending,
+) {
+    let run = request.run;
+    let (closed, output) = tokio::join!(close_log(shared, run, log), store_output(shared, request, &execution));
+    let Some(closed) = closed else { return execution.remove().await };
+    if conclude(shared, run, closed, &notes.now(), ending, output).await {
+        execution.remove().await;
+    }
+}
+
+/// Everything archived; `None` when the row is gone, so that there is no log to keep.
+async fn close_log(shared: &Shared, run: RunId, log: Log) -> Option<Closed> {
+    match log.close().await {
+        Ok(closed) => Some(closed),
+        Err(cause) => {
+            tracing::warn!(run.id = %run, %cause, "a log was not closed at once; closing what is stored of it");
+            patiently(run, "close log", || async { LogWriter::open(&shared.runs, run).await?.close().await }).await
+        }
+    }
+}
+
+/// Key of the stored archive of `output/`, if there is one.
+async fn store_output(shared: &Shared, request: &StartRequest, execution: &Execution) -> Option<String> {
+    let archive = execution.output_archive().await?;
+    let size = tokio::fs::metadata(&archive).await.ok()?.len();
+    if size > request.limits.output_bytes.saturating_mul(2) {
+        tracing::warn!(run.id = %request.run, size, "an output archive is larger than it may be and is not kept");
+        return None;
+    }
+    let key = output_key(request.run);
+    patiently(request.run, "store output", || async {
+        Ok(shared.runs.objects().put_file(&key, &archive).await.map(|_| ())?)
+    })
+    .await?;
+    Some(key)
+}
+
+/// Moves the state and tells everybody. Whether the run has ended, so that its traces may go.
+async fn conclude(
+    shared: &Shared,
+    run: RunId,
+    closed: Closed,
+    note: &Note,
+    ending: Ending,
+    output_key: Option<String>,
+) -> bool {
+    let outcome = Outcome {
+        reason: Some(ending.reason),
+        detail: ending.detail,
+        exit_code: ending.exit_code,
+        signal: ending.signal,
+        peak_memory_bytes: ending.peak_memory_bytes,
+        cpu_ms: ending.cpu_ms,
+        log_bytes: closed.size,
+        log_sha256: closed.sha256,
+        log_truncated: ending.truncated,
+        output_key,
+        started_at: note.started_at,
+        sandbox: note.sandbox.clone(),
+    };
+    let (runs, owner) = (&shared.runs, shared.settings.owner.as_str());
+    let moved = patiently(run, "store end", || moves::finish(runs, run, owner, &outcome)).await;
+    let Some(Some(state)) = moved else {
+        // Somebody else has it, or it is gone; in the second case nothing of it is kept.
+        return matches!(runs.get_inner(run).await, Ok(None));
+    };
+    runs.announce_or_log(run).await;
+    runs.announce_log_end(run).await;
+    runs.announce_line(state).await;
+    if let Err(cause) = runs.bus().remove(&log_stream(run)).await {
+        tracing::debug!(run.id = %run, %cause, "the live part of a finished log stays on the bus until it expires");
+    }
+    true
+}
+
+/// Does it again until it succeeds; `None` when trying again cannot help.
+async fn patiently<T, F>(run: RunId, step: &str, mut attempt: impl FnMut() -> F) -> Option<T>
+where
+    F: Future<Output = Result<T>>,
+{
+    let mut delay = Duration::from_millis(100);
+    loop {
+        match attempt().await {
+            Ok(done) => return Some(done),
+            Err(cause @ Fault::Wire(_)) => {
+                tracing::info!(run.id = %run, step, %cause, "a run was deleted under way");
+                return None;
+            }
+            Err(cause) if cause.is_permanent() => {
+                tracing::error!(run.id = %run, step, %cause, "a step of a run failed for good");
+                return None;
+            }
+            Err(cause) => {
+                tracing::warn!(run.id = %run, step, %cause, "a step of a run failed; trying again");
+                sleep(delay).await;
+                delay = (delay * 2).min(Duration::from_secs(5));
+            }
+        }
+    }
+}

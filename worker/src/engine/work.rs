@@ -1,0 +1,93 @@
+//! The engine's main loop: a free slot, a reason to look, a claim, a driver. A full engine does not consume doorbells.
+
+use std::{sync::Arc, time::Duration};
+
+use coderoom_backing::queue::Delivery;
+use coderoom_protocol::run::RunState;
+use tokio::{
+    sync::mpsc,
+    task::JoinSet,
+    time::{Instant, sleep, sleep_until},
+};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::{
+    Shared,
+    drive::{Begin, drive},
+    leases, positions,
+};
+use crate::{claim::claim, fault::Result, reconcile};
+
+/// How long the engine rests when the queue or the tables do not answer.
+const REST: Duration = Duration::from_millis(500);
+
+pub(super) async fn work(shared: Arc<Shared>) {
+    // 16 runs to be adopted; full means that the reconciler waits for this loop.
+    let (adopt, mut adopted) = mpsc::channel(16);
+    let mut drivers = JoinSet::new();
+    let leases = AbortOnDropHandle::new(tokio::spawn(leases::keep(shared.clone())));
+    let positions = AbortOnDropHandle::new(tokio::spawn(positions::announce(shared.clone())));
+    // What an earlier engine left takes its slots before anything new does.
+    let mut reconciler = reconcile::Reconciler::new(shared.clone(), adopt);
+    for begin in reconciler.first_pass().await {
+        spawn(&shared, &mut drivers, begin);
+    }
+    let reconciler = AbortOnDropHandle::new(tokio::spawn(reconciler.work()));
+    let mut look_at = Instant::now();
+    while !shared.closing.is_cancelled() {
+        let free = drivers.len() < shared.settings.slots;
+        let mut delivery = None;
+        tokio::select! {
+            Some(_) = drivers.join_next() => look_at = Instant::now(),
+            Some(begin) = adopted.recv() => spawn(&shared, &mut drivers, begin),
+            rung = shared.runs.queue().next(), if free => match rung {
+                Ok(rung) => {
+                    delivery = Some(rung);
+                    look_at = Instant::now();
+                }
+                Err(cause) => {
+                    tracing::warn!(%cause, "the queue does not answer; runs are found by looking at the tables");
+                    sleep(REST).await;
+                }
+            },
+            () = sleep_until(look_at), if free => look_at = Instant::now(),
+            () = shared.closing.cancelled() => break,
+        }
+        if look_at <= Instant::now() && drivers.len() < shared.settings.slots {
+            look_at = Instant::now() + shared.settings.look;
+            if let Err(cause) = look(&shared, &mut drivers, delivery).await {
+                tracing::warn!(%cause, "the queue of runs could not be read; trying again");
+                sleep(REST).await;
+            }
+        }
+    }
+    drop((reconciler, positions));
+    // The leases are kept until the last driver is done or has let go.
+    while drivers.join_next().await.is_some() {}
+    drop(leases);
+}
+
+/// Claims what there are slots for. The doorbell is acknowledged once its work is handed over, or when there is none;
+/// if looking fails it is not, and the queue gives it to somebody again.
+async fn look(shared: &Arc<Shared>, drivers: &mut JoinSet<()>, delivery: Option<Delivery>) -> Result<()> {
+    while drivers.len() < shared.settings.slots {
+        let Some(request) = claim(&shared.runs, &shared.settings.owner).await? else { break };
+        let run = request.run;
+        spawn(shared, drivers, Begin::Start(request));
+        let runs = shared.runs.clone();
+        tokio::spawn(async move {
+            runs.announce_or_log(run).await;
+            runs.announce_line(RunState::Running).await;
+        });
+    }
+    if let Some(delivery) = delivery {
+        delivery.ack().await?;
+    }
+    Ok(())
+}
+
+fn spawn(shared: &Arc<Shared>, drivers: &mut JoinSet<()>, begin: Begin) {
+    if let Some(held) = shared.driven.hold(begin.run()) {
+        drivers.spawn(drive(shared.clone(), held, begin));
+    }
+}
