@@ -1,0 +1,44 @@
+# The two commands are `make run` and `make test`; each does all its own set-up.
+
+SHELL := /bin/bash
+CACHE ?= $(HOME)/.cache/coderoom
+export CARGO_TARGET_DIR ?= $(CACHE)/target
+PROFILE := release-lite
+
+.PHONY: run build test web languages bench check screenshots clean
+
+## Builds and starts the server on 127.0.0.1:7878 and prints a sign-in link. Settings: make run ARGS="--listen 127.0.0.1:9000"
+run: build
+	@exec $(CARGO_TARGET_DIR)/$(PROFILE)/coderoom serve $(ARGS)
+
+build: web
+	@scripts/install run
+	cargo build --profile $(PROFILE) -p coderoom-server -p coderoom-worker --bins
+
+## The page, into web/dist, from where the server binary takes it.
+web:
+	@scripts/install web
+	@scripts/build-web
+
+## R and Scala beside Python, so that tasks of all three languages run.
+languages:
+	@scripts/install languages
+
+## Installs what is missing, runs every test, stops what it started; the last line is `N passed, N failed`.
+test:
+	@scripts/install run web test
+	@scripts/build-web
+	@python3 scripts/test.py $(ONLY)
+
+## Every benchmark of docs/benchmarks.md, release build. One of them: make bench ONLY=fan_out
+bench: web
+	@scripts/install run
+	cargo build --profile $(PROFILE) -p coderoom-server -p coderoom-worker -p coderoom-tests --bins
+	$(CARGO_TARGET_DIR)/$(PROFILE)/coderoom-bench $(ONLY)
+
+## Format, lints, and that generated files are current: what .ci/run does before the tests.
+check:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --all-features -- -D warnings
+	cargo run -q -p coderoom-protocol --bin generate-types -- --check
+	cd web && npx tsc --noEmit

@@ -1,0 +1,94 @@
+#!/usr/bin/env python3
+"""Runs every suite, one after the other, and ends with `N passed, N failed`.
+
+`scripts/test.py NAME…` runs only the suites with these names. Each suite is a real process; a suite that dies without
+counts is one failure. Nothing here starts services: the suites start and stop their own.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+TARGET = Path(os.environ.get("CARGO_TARGET_DIR", Path.home() / ".cache/coderoom/target"))
+ENVIRONMENT = dict(os.environ, CARGO_TARGET_DIR=str(TARGET), CODEROOM_BIN=str(TARGET / "debug/coderoom"))
+
+
+def run(command: list[str], directory: Path = ROOT) -> tuple[int, str]:
+    """Runs a command, shows its output as it comes, and returns its exit code and output."""
+    process = subprocess.Popen(
+        command, cwd=directory, env=ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    lines = []
+    assert process.stdout
+    for line in process.stdout:
+        sys.stdout.write(line)
+        sys.stdout.flush()
+        lines.append(line)
+    return process.wait(), re.sub(r"\x1b\[[0-9;]*m", "", "".join(lines))
+
+
+def counts(output: str, passed: str, failed: str) -> tuple[int, int]:
+    """Adds up what a runner's closing lines say."""
+    return sum(map(int, re.findall(passed, output))), sum(map(int, re.findall(failed, output)))
+
+
+def rust() -> tuple[int, int, int]:
+    code, _ = run(["cargo", "build", "--workspace", "--bins", "--quiet"])
+    if code:
+        return code, 0, 0
+    code, output = run(["cargo", "nextest", "run", "--workspace", "--all-features", "--no-fail-fast", "--status-level", "fail", "--final-status-level", "slow"])
+    summary = (re.findall(r"Summary \[.*", output) or [""])[-1]
+    return code, *counts(summary, r"(\d+) passed", r"(\d+) (?:failed|timed out)")
+
+
+def web() -> tuple[int, int, int]:
+    code, _ = run(["npx", "tsc", "--noEmit"], ROOT / "web")
+    if code:
+        return code, 0, 0
+    code, output = run(["npx", "vitest", "run"], ROOT / "web")
+    tests = (re.findall(r"^\s*Tests .*", output, re.M) or [""])[-1]
+    return code, *counts(tests, r"(\d+) passed", r"(\d+) failed")
+
+
+def clients() -> tuple[int, int, int]:
+    code, output = run(["bash", "tests/clients/run.sh"])
+    return code, *counts(output, r"(?m)^(?:#|ℹ) pass (\d+)", r"(?m)^(?:#|ℹ) fail (\d+)")
+
+
+def browser() -> tuple[int, int, int]:
+    code, output = run(["bash", "tests/browser/run.sh"])
+    return code, *counts(output, r"(?m)^(?:#|ℹ) pass (\d+)", r"(?m)^(?:#|ℹ) fail (\d+)")
+
+
+SUITES = {"rust": rust, "web": web, "clients": clients, "browser": browser}
+
+
+def main() -> int:
+    wanted = sys.argv[1:] or list(SUITES)
+    passed = failed = 0
+    for name in wanted:
+        if name not in SUITES:
+            print(f"no suite {name!r}; there are: {', '.join(SUITES)}")
+            return 2
+        print(f"== {name}", flush=True)
+        began = time.monotonic()
+        code, good, bad = SUITES[name]()
+        if code and not bad:
+            print(f"{name}: ended with exit code {code} and no failed test; counted as one failure")
+            bad = 1
+        if not code and not good:
+            print(f"{name}: ran no test; counted as one failure")
+            bad = 1
+        print(f"== {name}: {good} passed, {bad} failed in {time.monotonic() - began:.0f} s\n", flush=True)
+        passed += good
+        failed += bad
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
