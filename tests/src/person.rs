@@ -1,0 +1,1 @@
+//! A person (or program) at a server: HTTP calls and open documents.

@@ -1,0 +1,1 @@
+//! Scenarios: functions that take the deployment. The test files name them; nothing is written twice for the cluster.
