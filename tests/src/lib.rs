@@ -2,7 +2,11 @@
 //!
 //! Add a test here only when it needs the whole product; what one crate can show belongs beside that crate.
 
+pub mod bench;
+pub mod editor;
 pub mod person;
+pub mod process;
 pub mod scenarios;
 pub mod server;
+pub mod typist;
 pub mod wait;

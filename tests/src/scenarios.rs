@@ -1,1 +1,7 @@
 //! Scenarios: functions that take the deployment. The test files name them; nothing is written twice for the cluster.
+
+pub mod crash;
+pub mod disk_full;
+pub mod editing;
+pub mod running;
+pub mod strangers;

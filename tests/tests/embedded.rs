@@ -1,0 +1,31 @@
+//! Every scenario on the embedded deployment.
+
+use coderoom_tests::{
+    scenarios::{crash, disk_full, editing, running, strangers},
+    server::Deployment::Embedded,
+};
+
+macro_rules! scenarios {
+    ($($module:ident :: $name:ident,)*) => {
+        $(#[tokio::test(flavor = "multi_thread")]
+        async fn $name() {
+            $module::$name(Embedded).await;
+        })*
+    };
+}
+
+scenarios! {
+    editing::two_people_converge,
+    editing::http_writes_reach_editors,
+    editing::viewer_changes_nothing,
+    crash::kill_while_typing_loses_nothing_acknowledged,
+    crash::kill_while_a_run_prints_keeps_its_log,
+    crash::terminate_drains,
+    disk_full::full_disk_acknowledges_nothing_and_recovers,
+    running::default_tasks_run,
+    running::two_submits_at_once,
+    running::stop_in_every_state,
+    running::command_line_runs_a_folder,
+    strangers::strangers_get_404,
+    strangers::hostile_updates_harm_nobody,
+}
