@@ -28,13 +28,23 @@ impl Finding {
     /// A number that should not be larger than the goal.
     #[must_use]
     pub fn at_most(what: impl Into<String>, measured: f64, goal: f64, unit: &str) -> Self {
-        Self { what: what.into(), measured: format!("{measured:.1} {unit}"), goal: format!("<= {goal} {unit}"), reached: measured <= goal }
+        Self {
+            what: what.into(),
+            measured: format!("{measured:.1} {unit}"),
+            goal: format!("<= {goal} {unit}"),
+            reached: measured <= goal,
+        }
     }
 
     /// A number that should not be smaller than the goal.
     #[must_use]
     pub fn at_least(what: impl Into<String>, measured: f64, goal: f64, unit: &str) -> Self {
-        Self { what: what.into(), measured: format!("{measured:.0} {unit}"), goal: format!(">= {goal} {unit}"), reached: measured >= goal }
+        Self {
+            what: what.into(),
+            measured: format!("{measured:.0} {unit}"),
+            goal: format!(">= {goal} {unit}"),
+            reached: measured >= goal,
+        }
     }
 }
 

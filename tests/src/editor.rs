@@ -205,7 +205,11 @@ impl Editor {
     pub async fn wait_until_stored(&self) {
         until(async || {
             let (stored, refused) = (self.stored(), self.refused());
-            if stored >= self.sent { Ok(()) } else { Err(format!("{stored} of {} stored, {refused} refused", self.sent)) }
+            if stored >= self.sent {
+                Ok(())
+            } else {
+                Err(format!("{stored} of {} stored, {refused} refused", self.sent))
+            }
         })
         .await;
     }
@@ -223,7 +227,11 @@ impl Editor {
     pub async fn wait_for_text(&self, claim: &str, condition: impl Fn(&str) -> bool) {
         until(async || {
             let text = self.text();
-            if condition(&text) { Ok(()) } else { Err(format!("{claim}; the text is {:?}", text.chars().take(300).collect::<String>())) }
+            if condition(&text) {
+                Ok(())
+            } else {
+                Err(format!("{claim}; the text is {:?}", text.chars().take(300).collect::<String>()))
+            }
         })
         .await;
     }

@@ -2,6 +2,13 @@
 //!
 //! Add a test here only when it needs the whole product; what one crate can show belongs beside that crate.
 
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test fails by panicking, and says why"
+)]
+
 pub mod bench;
 pub mod editor;
 pub mod person;

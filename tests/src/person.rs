@@ -37,7 +37,9 @@ impl Person {
     /// # Panics
     /// When the server refuses.
     pub async fn another(&self, name: &str) -> (Self, String) {
-        let user = self.json(Method::POST, "/api/v1/users", &json!({ "name": name, "password": "a long enough password" })).await;
+        let user = self
+            .json(Method::POST, "/api/v1/users", &json!({ "name": name, "password": "a long enough password" }))
+            .await;
         let id = user["id"].as_str().expect("the new user's id").to_owned();
         let made = self.json(Method::POST, "/api/v1/tokens", &json!({ "name": "test", "user": id })).await;
         (self.with_token(made["token"].as_str().expect("the new token")), id)

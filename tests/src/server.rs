@@ -66,7 +66,12 @@ impl Server {
     ///
     /// # Panics
     /// When it does not serve.
-    pub async fn start_in(deployment: Deployment, data: PathBuf, own: Option<TempDir>, settings: &[(&str, &str)]) -> Self {
+    pub async fn start_in(
+        deployment: Deployment,
+        data: PathBuf,
+        own: Option<TempDir>,
+        settings: &[(&str, &str)],
+    ) -> Self {
         assert_eq!(deployment, Deployment::Embedded, "the only deployment there is");
         let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let mut server = Self { child: None, settings, data, _own_data: own, port: free_port() };
@@ -93,12 +98,10 @@ impl Server {
             .expect("the coderoom binary starts; build it with `cargo build --workspace --bins`");
         self.child = Some(child);
         let live = format!("{}/health/live", self.url());
-        until(async || {
-            match reqwest::get(&live).await {
-                Ok(answer) if answer.status().is_success() => Ok(()),
-                Ok(answer) => Err(format!("/health/live answers {}", answer.status())),
-                Err(error) => Err(format!("no answer: {error}; log:\n{}", self.log())),
-            }
+        until(async || match reqwest::get(&live).await {
+            Ok(answer) if answer.status().is_success() => Ok(()),
+            Ok(answer) => Err(format!("/health/live answers {}", answer.status())),
+            Err(error) => Err(format!("no answer: {error}; log:\n{}", self.log())),
         })
         .await;
     }
@@ -155,7 +158,11 @@ impl Server {
             if let Ok(Some(status)) = child.try_wait() {
                 return status.code();
             }
-            assert!(tokio::time::Instant::now() < deadline, "the server did not end after SIGTERM; log:\n{}", self.log());
+            assert!(
+                tokio::time::Instant::now() < deadline,
+                "the server did not end after SIGTERM; log:\n{}",
+                self.log()
+            );
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }

@@ -3,9 +3,13 @@
 use std::time::{Duration, Instant};
 
 use rand::{RngExt, SeedableRng, rngs::StdRng};
-use yrs::{Doc, OffsetKind, Options, ReadTxn, Text, Transact};
+use yrs::{Doc, OffsetKind, Options, ReadTxn, Text, Transact, block::ClientID};
 
-use super::{Finding, member::{Member, wait}, percentile_ms};
+use super::{
+    Finding,
+    member::{Member, wait},
+    percentile_ms,
+};
 use crate::{
     person::Person,
     server::{Deployment, Server},
@@ -13,7 +17,10 @@ use crate::{
 
 /// Single edits of somebody who writes, corrects and jumps: typing runs, deletions, jumps; the same on every machine.
 fn edits(count: usize) -> Vec<Vec<u8>> {
-    let doc = Doc::with_options(Options { offset_kind: OffsetKind::Utf16, ..Options::with_client_id(7_654_321) });
+    let doc = Doc::with_options(Options {
+        offset_kind: OffsetKind::Utf16,
+        ..Options::with_client_id(ClientID::new(7_654_321))
+    });
     let text = doc.get_or_insert_text("source");
     let mut random = StdRng::seed_from_u64(42);
     let mut cursor = 0_u32;
@@ -44,7 +51,8 @@ fn edits(count: usize) -> Vec<Vec<u8>> {
 /// A document of 260,000 edits: from a cold server to synced, for one client and for 20 at once.
 pub async fn cold_to_synced() -> Vec<Finding> {
     const EDITS: usize = 260_000;
-    let mut server = Server::start_with(Deployment::Embedded, &[("CODEROOM_SOCKETS_FRAMES_PER_SECOND", "1000000")]).await;
+    let mut server =
+        Server::start_with(Deployment::Embedded, &[("CODEROOM_SOCKETS_FRAMES_PER_SECOND", "1000000")]).await;
     let person = Person::admin(&server);
     let task = person.create_task("large", "python").await;
     person.write(task, "large.txt", "").await;
@@ -55,11 +63,13 @@ pub async fn cold_to_synced() -> Vec<Finding> {
         if index % 256 == 255 {
             writer.flush().await;
             let heard = &writer.heard;
-            wait(|| heard.stored.load(std::sync::atomic::Ordering::Relaxed) + 4096 >= index as u64, "acknowledgements").await;
+            wait(|| heard.stored.load(std::sync::atomic::Ordering::Relaxed) + 4096 >= index as u64, "acknowledgements")
+                .await;
         }
     }
     writer.flush().await;
-    wait(|| writer.heard.stored.load(std::sync::atomic::Ordering::Relaxed) >= EDITS as u64, "the last acknowledgement").await;
+    wait(|| writer.heard.stored.load(std::sync::atomic::Ordering::Relaxed) >= EDITS as u64, "the last acknowledgement")
+        .await;
     assert_eq!(writer.heard.refused.load(std::sync::atomic::Ordering::Relaxed), 0, "no edit is refused");
     drop(writer);
 
@@ -111,5 +121,10 @@ pub async fn reconnect_storm() -> Vec<Finding> {
         drop(members);
     }
     times.remove(0);
-    vec![Finding::at_most("200 clients reconnect at once, all synced (median of 5)", percentile_ms(&mut times, 0.5), 40.0, "ms")]
+    vec![Finding::at_most(
+        "200 clients reconnect at once, all synced (median of 5)",
+        percentile_ms(&mut times, 0.5),
+        40.0,
+        "ms",
+    )]
 }

@@ -5,7 +5,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Finding, member::{Member, wait}, percentile_ms};
+use super::{
+    Finding,
+    member::{Member, wait},
+    percentile_ms,
+};
 use crate::{
     person::Person,
     process::cpu,
@@ -30,8 +34,9 @@ async fn paced(server: &Server, rooms: &mut [Vec<Member>], typing: usize, per_se
     let before = cpu(server.pid());
     let rounds = (per_second * seconds) as u32;
     let members: usize = rooms[0].len();
-    let mut typists: Vec<Vec<Typist>> =
-        (0..rooms.len()).map(|room| (0..typing).map(|who| Typist::new(1_000_000 + (room * 100 + who) as u64)).collect()).collect();
+    let mut typists: Vec<Vec<Typist>> = (0..rooms.len())
+        .map(|room| (0..typing).map(|who| Typist::new(1_000_000 + (room * 100 + who) as u64)).collect())
+        .collect();
     let gap = Duration::from_secs_f64(1.0 / per_second / (rooms.len() * typing) as f64);
     let mut next = tokio::time::Instant::now();
     for _ in 0..rounds {
@@ -127,7 +132,10 @@ pub async fn flat_out() -> Vec<Finding> {
             let begin = member.heard.stored.load(Relaxed);
             let mut sent_at = std::collections::VecDeque::new();
             let mut answered = 0;
-            let collect = |member: &Member, sent_at: &mut std::collections::VecDeque<Instant>, answered: &mut u64, waits: &mut Vec<Duration>| {
+            let collect = |member: &Member,
+                           sent_at: &mut std::collections::VecDeque<Instant>,
+                           answered: &mut u64,
+                           waits: &mut Vec<Duration>| {
                 let stored = member.heard.stored.load(Relaxed) - begin;
                 while *answered < stored {
                     if let Some(at) = sent_at.pop_front() {
@@ -158,8 +166,18 @@ pub async fn flat_out() -> Vec<Finding> {
         waits.extend(task.await.expect("a typist"));
     }
     vec![
-        Finding::at_least("20 members, 4 typing flat out: edits per server CPU second, delivered whole", rate, 80_000.0, "/s"),
-        Finding::at_most(format!("stored acknowledgement at {:.0} edits/s, p50", wall / 10.0), percentile_ms(&mut waits, 0.5), 5.0, "ms"),
+        Finding::at_least(
+            "20 members, 4 typing flat out: edits per server CPU second, delivered whole",
+            rate,
+            80_000.0,
+            "/s",
+        ),
+        Finding::at_most(
+            format!("stored acknowledgement at {:.0} edits/s, p50", wall / 10.0),
+            percentile_ms(&mut waits, 0.5),
+            5.0,
+            "ms",
+        ),
         Finding::at_most("the same, p99", percentile_ms(&mut waits, 0.99), 20.0, "ms"),
     ]
 }

@@ -45,7 +45,8 @@ async fn control(
     person: &Person,
     task: TaskId,
 ) -> tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>> {
-    let mut request = format!("{}/ws/tasks/{task}", person.url.replacen("http", "ws", 1)).into_client_request().expect("a URL");
+    let mut request =
+        format!("{}/ws/tasks/{task}", person.url.replacen("http", "ws", 1)).into_client_request().expect("a URL");
     let token = HeaderValue::from_str(&format!("Bearer {}", person.token)).expect("a token");
     request.headers_mut().insert("authorization", token);
     request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static("coderoom.v1"));
@@ -63,7 +64,10 @@ pub async fn submit_to_line() -> Vec<Finding> {
     let mut times = Vec::new();
     for round in 0..25 {
         let began = Instant::now();
-        socket.send(Message::text(json!({ "id": "s", "type": "submit" }).to_string())).await.expect("the socket is open");
+        socket
+            .send(Message::text(json!({ "id": "s", "type": "submit" }).to_string()))
+            .await
+            .expect("the socket is open");
         let mut run = None;
         loop {
             let Some(Ok(message)) = socket.next().await else { panic!("the socket ended") };
@@ -119,7 +123,12 @@ pub async fn large_log() -> Vec<Finding> {
     let cpu = (crate::process::cpu(server.pid()) - cpu_before).as_secs_f64();
     let megabytes = (LINES * 100) as f64 / 1e6;
     vec![
-        Finding::at_least("log of 1,000,000 lines of 100 bytes to 10 followers, complete and in order, wall", megabytes / seconds, 30.0, "MB/s"),
+        Finding::at_least(
+            "log of 1,000,000 lines of 100 bytes to 10 followers, complete and in order, wall",
+            megabytes / seconds,
+            30.0,
+            "MB/s",
+        ),
         Finding::at_least("the same by CPU of the server", megabytes / cpu, 30.0, "MB per CPU second"),
     ]
 }

@@ -63,7 +63,10 @@ impl Member {
         let (socket, _) = connect_async_with_config(url, Some(config), true).await.expect("the upgrade is accepted");
         let (mut sink, mut stream) = socket.split();
         let address = format!("/{path}");
-        for frame in [as_client::auth(&address, &person.token, Some("4.8.0")), as_client::sync(&address, SyncMessage::Step1(&[0]))] {
+        for frame in [
+            as_client::auth(&address, &person.token, Some("4.8.0")),
+            as_client::sync(&address, SyncMessage::Step1(&[0])),
+        ] {
             sink.feed(Message::binary(frame)).await.expect("the socket is open");
         }
         sink.flush().await.expect("the socket is open");

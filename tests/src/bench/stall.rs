@@ -2,7 +2,10 @@
 
 use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
-use super::{Finding, member::{Member, wait}};
+use super::{
+    Finding,
+    member::{Member, wait},
+};
 use crate::{
     person::Person,
     process::resident_bytes,
@@ -17,7 +20,8 @@ const FILES: usize = 20;
 
 /// One of two readers stalls while 22 MB of edits pass.
 pub async fn stalled_reader() -> Vec<Finding> {
-    let settings = [("CODEROOM_SOCKETS_FRAMES_PER_SECOND", "1000000"), ("CODEROOM_SOCKETS_BYTES_PER_SECOND", "1000000000")];
+    let settings =
+        [("CODEROOM_SOCKETS_FRAMES_PER_SECOND", "1000000"), ("CODEROOM_SOCKETS_BYTES_PER_SECOND", "1000000000")];
     let mut peaks = Vec::new();
     for stalled in [false, true] {
         let server = Server::start_with(Deployment::Embedded, &settings).await;
@@ -66,5 +70,10 @@ pub async fn stalled_reader() -> Vec<Finding> {
         }
     }
     let per_reader = (peaks[1] - peaks[0]).max(0.0) / FILES as f64;
-    vec![Finding::at_most(format!("extra memory of a stalled reader ({FILES} stalled sockets, 22 MB in all)"), per_reader, 4.0, "MB")]
+    vec![Finding::at_most(
+        format!("extra memory of a stalled reader ({FILES} stalled sockets, 22 MB in all)"),
+        per_reader,
+        4.0,
+        "MB",
+    )]
 }

@@ -17,7 +17,10 @@ impl SmallDisk {
     fn mount(megabytes: u32) -> Option<Self> {
         let folder = std::env::temp_dir().join(format!("coderoom-disk-{}", std::process::id()));
         std::fs::create_dir_all(&folder).ok()?;
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &format!("size={megabytes}m"), "tmpfs"]).arg(&folder).status();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={megabytes}m"), "tmpfs"])
+            .arg(&folder)
+            .status();
         mounted.is_ok_and(|status| status.success()).then_some(Self(folder))
     }
 }

@@ -27,7 +27,11 @@ pub async fn two_people_converge(deployment: Deployment) {
     until(async || {
         let (left, right) = (ana.text(), bo.text());
         let whole = left.matches('a').count() == 50 && left.matches('b').count() == 50;
-        if left == right && whole { Ok(()) } else { Err(format!("texts differ or are not whole: {left:?} / {right:?}")) }
+        if left == right && whole {
+            Ok(())
+        } else {
+            Err(format!("texts differ or are not whole: {left:?} / {right:?}"))
+        }
     })
     .await;
     assert_eq!(person.read(task, "notes.txt").await, ana.text(), "HTTP reads what editors see");

@@ -35,10 +35,8 @@ pub async fn two_submits_at_once(deployment: Deployment) {
     let task = person.create_task("twice", "python").await;
     let path = format!("/api/v1/tasks/{task}/runs");
     let body = json!({ "command": "sleep 1" });
-    let (left, right) = tokio::join!(
-        person.try_json(Method::POST, &path, &body),
-        person.try_json(Method::POST, &path, &body),
-    );
+    let (left, right) =
+        tokio::join!(person.try_json(Method::POST, &path, &body), person.try_json(Method::POST, &path, &body),);
     let (won, lost) = if left.0.is_success() { (left, right) } else { (right, left) };
     assert!(won.0.is_success(), "{won:?}");
     assert_eq!(lost.0, 409, "{lost:?}");
@@ -81,7 +79,11 @@ pub async fn stop_in_every_state(deployment: Deployment) {
 pub async fn command_line_runs_a_folder(deployment: Deployment) {
     let server = Server::start(deployment).await;
     let folder = tempfile::tempdir().expect("a temporary directory");
-    std::fs::write(folder.path().join("run.py"), "import sys\nprint('out 你好')\nprint('err', file=sys.stderr)\nsys.exit(7)\n").expect("written");
+    std::fs::write(
+        folder.path().join("run.py"),
+        "import sys\nprint('out 你好')\nprint('err', file=sys.stderr)\nsys.exit(7)\n",
+    )
+    .expect("written");
     std::fs::write(folder.path().join("run.sh"), "exec python3 run.py\n").expect("written");
     for _ in 0..2 {
         let url = server.url();
@@ -95,7 +97,12 @@ pub async fn command_line_runs_a_folder(deployment: Deployment) {
         .await
         .expect("the command ends")
         .expect("the command starts");
-        assert_eq!(String::from_utf8_lossy(&output.stdout), "out 你好\n", "stderr: {}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(
+            String::from_utf8_lossy(&output.stdout),
+            "out 你好\n",
+            "stderr: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         assert!(String::from_utf8_lossy(&output.stderr).contains("err"), "standard error goes to standard error");
         assert_eq!(output.status.code(), Some(7));
     }

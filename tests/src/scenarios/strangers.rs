@@ -19,15 +19,21 @@ pub async fn strangers_get_404(deployment: Deployment) {
     let (stranger, _) = admin.another("stan").await;
     let nowhere = coderoom_protocol::ids::TaskId::new();
     for path in ["", "/tree", "/files/run.py", "/archive", "/runs", "/members"] {
-        let (theirs, problem) = stranger.try_json(Method::GET, &format!("/api/v1/tasks/{task}{path}"), &Value::Null).await;
-        let (missing, same) = stranger.try_json(Method::GET, &format!("/api/v1/tasks/{nowhere}{path}"), &Value::Null).await;
+        let (theirs, problem) =
+            stranger.try_json(Method::GET, &format!("/api/v1/tasks/{task}{path}"), &Value::Null).await;
+        let (missing, same) =
+            stranger.try_json(Method::GET, &format!("/api/v1/tasks/{nowhere}{path}"), &Value::Null).await;
         assert_eq!((theirs.as_u16(), missing.as_u16()), (404, 404), "{path}: {problem}");
         assert_eq!(problem, same, "{path}: the answers do not differ");
-        let (nobody, _) = stranger.with_token("crt_wrong").try_json(Method::GET, &format!("/api/v1/tasks/{task}{path}"), &Value::Null).await;
+        let (nobody, _) = stranger
+            .with_token("crt_wrong")
+            .try_json(Method::GET, &format!("/api/v1/tasks/{task}{path}"), &Value::Null)
+            .await;
         assert_eq!(nobody, 401, "{path}");
     }
     for path in ["", "/log", "/snapshot", "/manifest"] {
-        let (status, problem) = stranger.try_json(Method::GET, &format!("/api/v1/runs/{run}{path}"), &Value::Null).await;
+        let (status, problem) =
+            stranger.try_json(Method::GET, &format!("/api/v1/runs/{run}{path}"), &Value::Null).await;
         assert_eq!(status, 404, "{path}: {problem}");
     }
     let listed = stranger.json(Method::GET, "/api/v1/tasks", &Value::Null).await;
@@ -56,7 +62,8 @@ pub async fn hostile_updates_harm_nobody(deployment: Deployment) {
     };
     let many_clients = vec![0xff, 0xff, 0xff, 0xff, 0x0f];
     let wrapping = vec![1, 2, 9, 0, 0, 0xff, 0xff, 0xff, 0xff, 0x0f, 0, 0xff, 0xff, 0xff, 0xff, 0x0f, 0];
-    let late_clock = vec![1, 1, 9, 0xfa, 0xff, 0xff, 0xff, 0x0f, 4, 1, 6, b's', b'o', b'u', b'r', b'c', b'e', 1, b'x', 0];
+    let late_clock =
+        vec![1, 1, 9, 0xfa, 0xff, 0xff, 0xff, 0x0f, 4, 1, 6, b's', b'o', b'u', b'r', b'c', b'e', 1, b'x', 0];
     let hostile = [nested, many_clients, wrapping, late_clock, vec![], vec![0], vec![0xff; 1000]];
     for update in &hostile {
         mallory.send_update(update).await;
