@@ -67,7 +67,7 @@ pub enum Executor {
     Local(local::LocalExecutor),
 }
 
-/// A started run.
+/// A started run. Dropping it leaves the run as it is, to be adopted by whoever comes next.
 #[derive(Debug)]
 pub enum Execution {
     /// Of the local executor.
@@ -87,6 +87,14 @@ impl Executor {
     pub async fn adopt(&self, run: RunId) -> Result<Option<Execution>, StartError> {
         match self {
             Self::Local(twin) => Ok(twin.adopt(run).await?.map(Execution::Local)),
+        }
+    }
+
+    /// Runs of which anything is left here: running, ended or broken. Whoever finds one that no row names any more
+    /// adopts it and calls [`Execution::remove`].
+    pub async fn leftovers(&self) -> Vec<RunId> {
+        match self {
+            Self::Local(twin) => twin.leftovers().await,
         }
     }
 

@@ -89,6 +89,35 @@ impl Reconciler {
         }
         self.waiting().await?;
         self.shared.runs.ring_outbox(outbox_age_ms).await?;
+        self.sweep().await
+    }
+
+    /// Removes what the executor still has of runs that ended or were deleted.
+    async fn sweep(&self) -> Result<()> {
+        for run in self.shared.executor.leftovers().await {
+            let row =
+                self.shared.runs.tables().query_opt("SELECT state FROM runs WHERE id = $1", values![run.to_string()]);
+            let over = match row.await? {
+                None => true,
+                Some(row) => u8::try_from(row.int(0)?)
+                    .ok()
+                    .and_then(|n| RunState::try_from(n).ok())
+                    .is_some_and(RunState::is_final),
+            };
+            // Whoever drives it removes it, and a run cannot come back from a final state.
+            if !over || self.shared.driven.contains(run) {
+                continue;
+            }
+            match self.shared.executor.adopt(run).await {
+                Ok(Some(execution)) => {
+                    tracing::info!(run.id = %run, "removing what is left of a run that has ended");
+                    execution.stop(Duration::ZERO).await;
+                    execution.remove().await;
+                }
+                Ok(None) => {}
+                Err(cause) => tracing::warn!(run.id = %run, %cause, "what is left of a run could not be removed"),
+            }
+        }
         Ok(())
     }
 

@@ -20,6 +20,9 @@ impl LocalExecutor {
     pub(super) async fn adopt(&self, _run: RunId) -> Result<Option<LocalExecution>, StartError> {
         todo!()
     }
+    pub(super) async fn leftovers(&self) -> Vec<RunId> {
+        todo!()
+    }
     pub(super) fn level(&self) -> &str {
         todo!()
     }
