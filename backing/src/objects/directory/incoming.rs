@@ -45,8 +45,7 @@ impl Incoming {
         let mut attempt = 0;
         loop {
             attempt += 1;
-            create_folder(folder)?;
-            match std::fs::rename(path, target) {
+            match create_folder(folder).and_then(|()| std::fs::rename(path, target)) {
                 Ok(()) => break,
                 Err(error) if error.kind() == ErrorKind::NotFound && attempt < PUBLISH_ATTEMPTS => {}
                 Err(error) => return Err(error),
@@ -65,24 +64,24 @@ impl Drop for Incoming {
     }
 }
 
-/// Creates `folder` and what is missing above it, each entry durable.
+/// Creates `folder` and what is missing above it, each entry durable. `NotFound` when a deletion removed a part
+/// of it at the same time: trying again helps.
 pub(super) fn create_folder(folder: &Path) -> io::Result<()> {
-    match DirBuilder::new().mode(0o700).create(folder) {
+    let create = || DirBuilder::new().mode(0o700).create(folder);
+    let created = match (create(), folder.parent()) {
+        (Err(error), Some(parent)) if error.kind() == ErrorKind::NotFound => {
+            create_folder(parent)?;
+            create()
+        }
+        (created, _) => created,
+    };
+    match created {
         Ok(()) => folder.parent().map_or(Ok(()), sync_folder),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            if folder.is_dir() {
+            if std::fs::metadata(folder)?.is_dir() {
                 Ok(())
             } else {
                 Err(ErrorKind::NotADirectory.into())
-            }
-        }
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            let Some(parent) = folder.parent() else { return Err(error) };
-            create_folder(parent)?;
-            // A deletion may have removed the parent again: the caller's loop tries once more.
-            match DirBuilder::new().mode(0o700).create(folder) {
-                Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
-                _ => sync_folder(parent),
             }
         }
         Err(error) => Err(error),

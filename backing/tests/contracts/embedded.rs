@@ -1,0 +1,105 @@
+//! Runs every suite on the embedded twins.
+
+use std::path::Path;
+
+use coderoom_backing::{bus::Bus, objects::Objects, queue::Queue, tables::Tables};
+
+async fn open_tables(directory: &Path) -> Tables {
+    Tables::open_sqlite(&directory.join("t.db")).await.unwrap()
+}
+
+async fn open_objects(directory: &Path) -> Objects {
+    Objects::open_directory(directory).await.unwrap()
+}
+
+async fn open_bus(directory: &Path) -> Bus {
+    Bus::open_local(directory).await.unwrap()
+}
+
+async fn open_queue(_directory: &Path) -> Queue {
+    Queue::open_local()
+}
+
+/// A test for each claim of a suite, on a fresh embedded twin.
+macro_rules! on_embedded {
+    ($port:ident, $open:path, $($claim:ident),* $(,)?) => {
+        mod $port {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $claim() {
+                let directory = tempfile::tempdir().unwrap();
+                let port = $open(directory.path()).await;
+                crate::$port::$claim(&port).await;
+            })*
+        }
+    };
+}
+
+on_embedded!(
+    tables,
+    super::open_tables,
+    values_keep_their_types,
+    batch_gives_the_rows_of_each_statement,
+    batch_stores_all_or_nothing,
+    write_is_seen_by_the_next_read,
+    execute_counts_the_rows_it_touched,
+    dropped_transaction_rolls_back,
+    committed_transaction_is_stored,
+    failed_statement_ends_its_transaction,
+    reading_transaction_sees_one_state,
+    readers_do_not_wait_for_a_writing_transaction,
+    broken_constraints_are_told_apart,
+    values_must_match_the_placeholders,
+    placeholders_may_repeat_and_come_in_any_order,
+    numbers_given_in_batches_are_gapless,
+    abandoned_calls_leave_the_tables_usable,
+    migrations_apply_once_and_in_order,
+    failed_migration_leaves_nothing_of_itself,
+    newer_database_is_refused,
+    edited_migration_is_refused,
+);
+
+on_embedded!(
+    objects,
+    super::open_objects,
+    stored_object_comes_back_whole,
+    put_replaces,
+    missing_object_is_none,
+    stream_starts_at_any_offset,
+    streamed_object_is_stored_whole,
+    stream_over_its_limit_leaves_the_old_object,
+    failed_stream_leaves_the_old_object,
+    abandoned_stream_leaves_the_old_object,
+    readers_keep_the_object_they_opened,
+    files_go_in_and_out,
+    bad_keys_are_refused,
+    listing_has_a_folder_in_order,
+    deleting_is_final_and_repeatable,
+    puts_and_deletes_in_one_folder_do_not_disturb_each_other,
+);
+
+on_embedded!(
+    bus,
+    super::open_bus,
+    every_subscriber_hears_every_message_in_order,
+    topics_are_apart,
+    subscriber_hears_nothing_from_before,
+    slow_subscriber_hears_that_it_lost_messages,
+    abandoned_wait_loses_no_message,
+    entries_come_back_in_order_from_any_position,
+    appending_again_is_harmless,
+    reads_are_bounded_but_never_empty_handed,
+    missing_stream_is_empty,
+    trimming_keeps_what_is_not_stored_elsewhere,
+    removed_stream_starts_anew,
+    many_followers_read_a_growing_stream_whole,
+);
+
+on_embedded!(
+    queue,
+    super::open_queue,
+    messages_come_in_order_once_each,
+    waiting_consumer_is_woken,
+    dropped_delivery_comes_again_first,
+    abandoned_wait_takes_no_message,
+    every_waiting_consumer_gets_one,
+);
