@@ -9,6 +9,9 @@ pub(crate) mod chunk;
 mod read;
 pub(crate) mod write;
 
+#[cfg(test)]
+mod tests;
+
 use bytes::Bytes;
 use coderoom_protocol::control::LogStream;
 

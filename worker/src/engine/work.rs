@@ -6,7 +6,7 @@ use coderoom_backing::queue::Delivery;
 use coderoom_protocol::run::RunState;
 use tokio::{
     sync::mpsc,
-    task::JoinSet,
+    task::{JoinError, JoinSet},
     time::{Instant, sleep, sleep_until},
 };
 use tokio_util::task::AbortOnDropHandle;
@@ -38,7 +38,10 @@ pub(super) async fn work(shared: Arc<Shared>) {
         let free = drivers.len() < shared.settings.slots;
         let mut delivery = None;
         tokio::select! {
-            Some(_) = drivers.join_next() => look_at = Instant::now(),
+            Some(done) = drivers.join_next() => {
+                report(done);
+                look_at = Instant::now();
+            }
             Some(begin) = adopted.recv() => spawn(&shared, &mut drivers, begin),
             rung = shared.runs.queue().next(), if free => match rung {
                 Ok(rung) => {
@@ -63,8 +66,17 @@ pub(super) async fn work(shared: Arc<Shared>) {
     }
     drop((reconciler, positions));
     // The leases are kept until the last driver is done or has let go.
-    while drivers.join_next().await.is_some() {}
+    while let Some(done) = drivers.join_next().await {
+        report(done);
+    }
     drop(leases);
+}
+
+/// A driver that panicked loses its run to the reconciler, which takes it up again.
+fn report(done: std::result::Result<(), JoinError>) {
+    if let Err(cause) = done {
+        tracing::error!(%cause, "the driver of a run broke; its run is taken up again");
+    }
 }
 
 /// Claims what there are slots for. The doorbell is acknowledged once its work is handed over, or when there is none;

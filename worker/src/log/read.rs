@@ -209,6 +209,7 @@ impl LogReader {
         let Some(announcements) = &mut self.announcements else {
             // What is announced between this and the next look is in the subscription.
             self.announcements = Some(self.runs.bus().subscribe(&log_topic(self.run)).await?);
+            self.rows_read = None;
             return Ok(());
         };
         let deadline = Instant::now() + RECHECK;
