@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    control::{Language, Limits, UserSummary},
+    control::{Language, UserSummary},
     ids::{FileId, RunId, TaskId},
     role::Role,
     run::{Run, RunState},
@@ -72,8 +72,15 @@ pub struct TaskDetail {
     /// Bytes of all files together (UTF-8 for text).
     #[ts(type = "number")]
     pub bytes: u64,
-    /// The numbers that bound it.
-    pub limits: Limits,
+    /// Most bytes of all files together.
+    #[ts(type = "number")]
+    pub max_bytes: u64,
+    /// Most files.
+    #[ts(type = "number")]
+    pub max_files: u64,
+    /// Most bytes of one text file; larger ones are stored as blobs.
+    #[ts(type = "number")]
+    pub max_text_bytes: u64,
     /// The newest run, if there is one.
     pub newest_run: Option<Box<Run>>,
     /// Who made it; absent when that account is gone.

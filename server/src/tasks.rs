@@ -1,110 +1,80 @@
 //! Tasks and their files: rows and rules. Whatever changes a tree is one transaction, announced on the bus after it.
+//!
+//! Callers have checked the role: nothing here asks who may. Every method that changes something runs to its end even
+//! when the caller goes away, so that a change is never left unannounced.
 
-use coderoom_backing::tables::Value;
-use coderoom_protocol::{
-    control::{FileCreated, TaskSummary, TreeChanged},
-    ids::{FileId, TaskId},
-    problem::WireError,
-    tree::{Node, NodeKind},
-};
+mod announce;
+mod blobs;
+mod create_file;
+mod create_task;
+mod delete_path;
+mod delete_task;
+mod describe;
+pub(crate) mod failed;
+mod files;
+mod layout;
+mod list_tasks;
+mod move_path;
+mod set_main;
+mod settings;
+mod tree;
+mod tree_edit;
 
-use crate::people::Identity;
+use std::sync::Arc;
 
-/// One file's row.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FileRow {
-    /// The file.
-    pub id: FileId,
-    /// Its task.
-    pub task: TaskId,
-    /// Full path.
-    pub path: String,
-    /// Text or blob.
-    pub kind: NodeKind,
-    /// A document is (file, epoch).
-    pub epoch: u64,
-    /// Number of the last stored edit.
-    pub seq: u64,
-    /// Bytes of UTF-8 (for text an upper bound).
-    pub size: u64,
-    /// Content hash of a blob.
-    pub blob_sha256: Option<String>,
-}
+use coderoom_backing::{bus::Bus, clock::Clock, objects::Objects, tables::Tables};
+use coderoom_protocol::problem::{ErrorCode, WireError};
+
+pub use files::FileRow;
+pub use list_tasks::TaskFilter;
+pub use settings::{CHANGES_PER_ANNOUNCEMENT, MAX_NAME_CHARS, MAX_REMARKS_CHARS, TaskSettings};
 
 /// A cheap handle to tasks and files.
 #[derive(Clone, Debug)]
-pub struct Tasks {}
+pub struct Tasks {
+    tables: Tables,
+    objects: Objects,
+    bus: Bus,
+    clock: Clock,
+    settings: Arc<TaskSettings>,
+}
 
 impl Tasks {
-    /// Name and language; `None` when there is no such task.
-    pub async fn summary(&self, _task: TaskId) -> Result<Option<TaskSummary>, WireError> {
-        todo!()
+    /// A handle. Nothing is read or written yet.
+    #[must_use]
+    pub fn new(tables: Tables, objects: Objects, bus: Bus, clock: Clock, settings: TaskSettings) -> Self {
+        Self { tables, objects, bus, clock, settings: Arc::new(settings) }
     }
 
-    /// The nested tree and its revision, without contents.
-    pub async fn tree(&self, _task: TaskId) -> Result<(u64, Node), WireError> {
-        todo!()
-    }
-
-    /// A file by its id, if it belongs to the task.
-    pub async fn file(&self, _task: TaskId, _file: FileId) -> Result<Option<FileRow>, WireError> {
-        todo!()
-    }
-
-    /// A file by its path.
-    pub async fn file_at(&self, _task: TaskId, _path: &str) -> Result<Option<FileRow>, WireError> {
-        todo!()
-    }
-
-    /// Makes a text file with its first content (seeded in the same transaction).
-    pub async fn create_text(
-        &self,
-        _task: TaskId,
-        _by: &Identity,
-        _path: &str,
-        _text: &str,
-    ) -> Result<FileCreated, WireError> {
-        todo!()
-    }
-
-    /// Makes or replaces a blob from bytes in memory.
-    pub async fn create_blob(
-        &self,
-        _task: TaskId,
-        _by: &Identity,
-        _path: &str,
-        _bytes: bytes::Bytes,
-    ) -> Result<FileCreated, WireError> {
-        todo!()
-    }
-
-    /// Renames or moves a file or folder.
-    pub async fn move_path(
-        &self,
-        _task: TaskId,
-        _by: &Identity,
-        _from: &str,
-        _to: &str,
-    ) -> Result<TreeChanged, WireError> {
-        todo!()
-    }
-
-    /// Deletes a file or folder.
-    pub async fn delete_path(
-        &self,
-        _task: TaskId,
-        _by: &Identity,
-        _path: &str,
-        _new_main: Option<&str>,
-    ) -> Result<TreeChanged, WireError> {
-        todo!()
-    }
-
-    /// Chooses the main file.
-    pub async fn set_main(&self, _task: TaskId, _by: &Identity, _path: &str) -> Result<TreeChanged, WireError> {
-        todo!()
+    /// The limits in force.
+    #[must_use]
+    pub fn settings(&self) -> &TaskSettings {
+        &self.settings
     }
 }
 
-#[expect(dead_code, reason = "replaced by the real implementation")]
-type Placeholder = Value;
+/// What everybody is told who asks for a task that is not there (or not theirs).
+pub(crate) fn no_such_task() -> WireError {
+    WireError::new(ErrorCode::NotFound, "There is no such task, or you are not a member of it.")
+}
+
+/// What is said of a path at which nothing is.
+fn nothing_at(path: &str) -> WireError {
+    WireError::new(
+        ErrorCode::NotFound,
+        format!("There is no file or folder `{path}`. Look at the tree, and mind the letter case."),
+    )
+}
+
+/// Runs `step` to its end even when the caller is dropped.
+async fn to_its_end<T: Send + 'static>(
+    step: impl Future<Output = Result<T, WireError>> + Send + 'static,
+) -> Result<T, WireError> {
+    tokio::spawn(step).await.unwrap_or_else(|error| Err(failed::internal("change a task")(error)))
+}
+
+/// A path that was checked, or the sentence that says which rule it breaks.
+fn parse_path(path: &str) -> Result<coderoom_protocol::path::TaskPath, WireError> {
+    coderoom_protocol::path::TaskPath::parse(path)
+        .map_err(|error| WireError::new(ErrorCode::BadPath, error.to_string()))
+}
