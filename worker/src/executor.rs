@@ -90,11 +90,11 @@ impl Executor {
         }
     }
 
-    /// Runs of which anything is left here: running, ended or broken. Whoever finds one that no row names any more
-    /// adopts it and calls [`Execution::remove`].
-    pub async fn leftovers(&self) -> Vec<RunId> {
+    /// Ends and removes what is left here of runs that are not in `known`; gives how many there were. Only while nothing
+    /// is being started: at the start of an engine, with the runs that the tables have as running.
+    pub async fn sweep(&self, known: &[RunId]) -> usize {
         match self {
-            Self::Local(twin) => twin.leftovers().await,
+            Self::Local(twin) => twin.sweep(known).await,
         }
     }
 

@@ -63,6 +63,11 @@ impl Reconciler {
 
     /// What an earlier engine left and this one has now. A failure is mended by the next pass.
     pub(crate) async fn first_pass(&mut self) -> Vec<Begin> {
+        if self.shared.settings.sole_worker
+            && let Err(cause) = self.sweep().await
+        {
+            tracing::warn!(%cause, "leftovers of ended runs could not be looked for; the next start does");
+        }
         self.abandoned().await.unwrap_or_else(|cause| {
             tracing::warn!(%cause, "runs of an earlier engine could not be looked for; trying again");
             Vec::new()
@@ -89,34 +94,16 @@ impl Reconciler {
         }
         self.waiting().await?;
         self.shared.runs.ring_outbox(outbox_age_ms).await?;
-        self.sweep().await
+        Ok(())
     }
 
-    /// Removes what the executor still has of runs that ended or were deleted.
+    /// Removes what the executor still has of runs that ended or were deleted. Only before anything is started.
     async fn sweep(&self) -> Result<()> {
-        for run in self.shared.executor.leftovers().await {
-            let row =
-                self.shared.runs.tables().query_opt("SELECT state FROM runs WHERE id = $1", values![run.to_string()]);
-            let over = match row.await? {
-                None => true,
-                Some(row) => u8::try_from(row.int(0)?)
-                    .ok()
-                    .and_then(|n| RunState::try_from(n).ok())
-                    .is_some_and(RunState::is_final),
-            };
-            // Whoever drives it removes it, and a run cannot come back from a final state.
-            if !over || self.shared.driven.contains(run) {
-                continue;
-            }
-            match self.shared.executor.adopt(run).await {
-                Ok(Some(execution)) => {
-                    tracing::info!(run.id = %run, "removing what is left of a run that has ended");
-                    execution.stop(Duration::ZERO).await;
-                    execution.remove().await;
-                }
-                Ok(None) => {}
-                Err(cause) => tracing::warn!(run.id = %run, %cause, "what is left of a run could not be removed"),
-            }
+        let rows = self.shared.runs.tables().query("SELECT id FROM runs WHERE state = 2", values![]).await?;
+        let running = rows.iter().map(|row| Ok(row.parse(0)?)).collect::<Result<Vec<RunId>>>()?;
+        let swept = self.shared.executor.sweep(&running).await;
+        if swept > 0 {
+            tracing::info!(swept, "removed what was left of runs that had ended");
         }
         Ok(())
     }

@@ -20,7 +20,7 @@ impl LocalExecutor {
     pub(super) async fn adopt(&self, _run: RunId) -> Result<Option<LocalExecution>, StartError> {
         todo!()
     }
-    pub(super) async fn leftovers(&self) -> Vec<RunId> {
+    pub(super) async fn sweep(&self, _known: &[RunId]) -> usize {
         todo!()
     }
     pub(super) fn level(&self) -> &str {
