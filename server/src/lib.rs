@@ -7,5 +7,6 @@ pub mod config;
 pub mod people;
 pub mod rooms;
 pub mod sockets;
+pub mod submit;
 pub mod tasks;
 pub mod telemetry;

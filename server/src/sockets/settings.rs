@@ -25,15 +25,18 @@ pub struct SocketSettings {
     pub waiting_addresses: usize,
     /// Addresses that one socket may use.
     pub max_addresses: usize,
-    /// Requests of the control channel that one socket may have unanswered; more are read later.
-    pub max_open_requests: usize,
+    /// Bytes of requests of the control channel that one socket may have unanswered, where each counts as 128 KiB at
+    /// least; more are read later.
+    pub open_request_bytes: usize,
     /// Logs that one socket may follow at once.
     pub max_followed_logs: usize,
     /// A sign of life is sent after this much silence of ours. Stock clients hang up after 30 s.
     pub keep_alive: Duration,
+    /// A client must have introduced itself after this time.
+    pub introduce_within: Duration,
     /// A client that said nothing for this long is pinged.
     pub ping_after: Duration,
-    /// A client that said nothing for this long, in spite of pings, is dead.
+    /// A client that said nothing for this long, in spite of pings, is dead; so is one that took nothing for this long.
     pub dead_after: Duration,
     /// Time that a closing socket has for what is still queued.
     pub close_within: Duration,
@@ -59,10 +62,11 @@ impl Default for SocketSettings {
             waiting_bytes: 5 * 1024 * 1024,
             waiting_frames: 1000,
             waiting_addresses: 100,
-            max_addresses: 10_000,
-            max_open_requests: 16,
+            max_addresses: 1000,
+            open_request_bytes: 8 * 1024 * 1024,
             max_followed_logs: 16,
             keep_alive: Duration::from_secs(15),
+            introduce_within: Duration::from_secs(60),
             ping_after: Duration::from_secs(20),
             dead_after: Duration::from_secs(60),
             close_within: Duration::from_secs(5),

@@ -1,0 +1,153 @@
+//! The two doors as routes, and what is checked before a request becomes a socket.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::{Path, Query, Request, State},
+    http::{HeaderMap, HeaderValue},
+    response::Response,
+    routing::get,
+};
+use coderoom_protocol::{
+    control::SUBPROTOCOL,
+    ids::TaskId,
+    problem::{ErrorCode, WireError},
+};
+use serde::Deserialize;
+
+use super::{
+    authenticate::join_task,
+    connection::{self, Door},
+    control::Speaker,
+    receive::RoomDoor,
+    socket::Socket,
+    upgrade::{Upgrade, offered_protocols, refused},
+    yjs_door::YjsDoor,
+};
+use crate::{app::App, people::Identity, rooms::event::Framing};
+
+/// The routes of the sockets, ready to be merged into the others.
+pub fn routes(app: App) -> Router {
+    Router::new()
+        .route("/ws/tasks/{task}", get(room_socket))
+        .route("/yjs/{task}/{*path}", get(second_door))
+        .with_state(Arc::new(app))
+}
+
+#[derive(Debug, Deserialize)]
+struct Parameters {
+    /// For clients that cannot set headers.
+    token: Option<String>,
+    /// Second door: make the file if it is not there.
+    #[serde(default)]
+    create: bool,
+}
+
+async fn room_socket(
+    State(app): State<Arc<App>>,
+    Path(task): Path<String>,
+    Query(parameters): Query<Parameters>,
+    request: Request,
+) -> Response {
+    open_room_socket(app, &task, parameters, request).await.unwrap_or_else(refused)
+}
+
+async fn open_room_socket(
+    app: Arc<App>,
+    task: &str,
+    parameters: Parameters,
+    request: Request,
+) -> Result<Response, WireError> {
+    refuse_while_draining(&app)?;
+    let (mut parts, _) = request.into_parts();
+    let upgrade = Upgrade::of(&mut parts)?;
+    let task = parse_task(task)?;
+    let identity = identify(&app, parameters.token.as_deref(), &parts.headers).await?;
+    let speaks_text = offered_protocols(&parts.headers).any(|offered| offered == SUBPROTOCOL);
+    // A stranger learns nothing; a client without any credentials may bring them in Auth.
+    let role = match &identity {
+        Some(identity) => Some(app.people.role_in(identity, task).await?.ok_or_else(not_found)?),
+        None if speaks_text => return Err(WireError::plain(ErrorCode::SignInRequired)),
+        None => None,
+    };
+    let protocol = speaks_text.then_some(HeaderValue::from_static(SUBPROTOCOL));
+    let (response, stream) = upgrade.with_protocol(protocol).answer();
+    let socket = Socket::new(Arc::clone(&app), task, identity.clone());
+    app.tracker.spawn(async move {
+        let Ok(stream) = stream.await else { return };
+        let mut door = RoomDoor::new(Arc::clone(&socket));
+        if let (true, Some(identity), Some(role)) = (speaks_text, identity, role) {
+            let session = Socket::new_session();
+            let speaker = Speaker { socket: Arc::clone(&socket), identity, framing: Framing::Text, session };
+            if Box::pin(join_task(&speaker, role)).await.is_err() {
+                socket.outbox.close(1013, "the room could not be opened; try again later");
+            }
+            socket.introduced.store(true, std::sync::atomic::Ordering::Relaxed);
+            door.text = Some(Arc::new(speaker));
+        }
+        connection::serve(socket, Door::Room(door), stream).await;
+    });
+    Ok(response)
+}
+
+async fn second_door(
+    State(app): State<Arc<App>>,
+    Path((task, path)): Path<(String, String)>,
+    Query(parameters): Query<Parameters>,
+    request: Request,
+) -> Response {
+    open_second_door(app, &task, path, parameters, request).await.unwrap_or_else(refused)
+}
+
+async fn open_second_door(
+    app: Arc<App>,
+    task: &str,
+    path: String,
+    parameters: Parameters,
+    request: Request,
+) -> Result<Response, WireError> {
+    refuse_while_draining(&app)?;
+    let (mut parts, _) = request.into_parts();
+    let upgrade = Upgrade::of(&mut parts)?;
+    let task = parse_task(task)?;
+    // Who may not come in is told so with a close code (see `YjsDoor::open`): these clients read nothing else.
+    let identity = match identify(&app, parameters.token.as_deref(), &parts.headers).await {
+        Err(error) if error.code == ErrorCode::SignInRequired => None,
+        other => other?,
+    };
+    // Browsers give up a socket whose offered subprotocols are all ignored.
+    let protocol = offered_protocols(&parts.headers).next().and_then(|first| HeaderValue::from_str(first).ok());
+    let (response, stream) = upgrade.with_protocol(protocol).answer();
+    let socket = Socket::new(Arc::clone(&app), task, identity);
+    app.tracker.spawn(async move {
+        let Ok(stream) = stream.await else { return };
+        let door = Box::pin(YjsDoor::open(Arc::clone(&socket), &path, parameters.create)).await;
+        connection::serve(socket, Door::Yjs(door), stream).await;
+    });
+    Ok(response)
+}
+
+fn refuse_while_draining(app: &App) -> Result<(), WireError> {
+    if app.draining.is_cancelled() {
+        return Err(WireError::new(ErrorCode::Unavailable, "The server is going away. Connect again."));
+    }
+    Ok(())
+}
+
+fn parse_task(task: &str) -> Result<TaskId, WireError> {
+    task.parse().map_err(|_| not_found())
+}
+
+/// Who asks, by `?token=` or by headers. A token that is not good is refused; no token at all is not.
+async fn identify(app: &App, token: Option<&str>, headers: &HeaderMap) -> Result<Option<Identity>, WireError> {
+    let Some(token) = token.filter(|token| !token.is_empty()) else { return app.people.by_headers(headers).await };
+    let identity = app.people.by_token(token).await?;
+    identity
+        .map(Some)
+        .ok_or_else(|| WireError::new(ErrorCode::SignInRequired, "The token is not known or has expired."))
+}
+
+fn not_found() -> WireError {
+    WireError::new(ErrorCode::NotFound, "There is no such task.")
+}

@@ -1,0 +1,121 @@
+//! What the parts of one socket share: who it is, its outbox, its way to the room, its signs of life.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
+
+use bytes::Bytes;
+use coderoom_protocol::{
+    ids::{RunId, TaskId},
+    problem::WireError,
+};
+use tokio::task::AbortHandle;
+
+use super::{SocketSettings, lane::Lane};
+use crate::{
+    app::App,
+    people::Identity,
+    rooms::{RoomEvent, RoomHandle, SessionId, event::ConnectionId, outbox::Outbox},
+};
+
+/// One open socket. Shared by its task, by the requests it made, and by its followers of logs.
+#[derive(Debug)]
+pub(super) struct Socket {
+    /// The server it belongs to.
+    pub(super) app: Arc<App>,
+    /// Unique in the process.
+    pub(super) id: ConnectionId,
+    /// The task in its URL.
+    pub(super) task: TaskId,
+    /// Who opened it, as far as the upgrade request said.
+    pub(super) identity: Option<Identity>,
+    /// What is to be written.
+    pub(super) outbox: Arc<Outbox>,
+    /// A frame arrived since the watch looked last.
+    pub(super) heard: AtomicBool,
+    /// Bytes were written since the watch looked last.
+    pub(super) spoke: AtomicBool,
+    /// The client has said who it is, or was told that it may not come in.
+    pub(super) introduced: AtomicBool,
+    /// A frame that every client takes as a sign of life and does nothing with.
+    pub(super) keep_alive: Mutex<Option<Bytes>>,
+    /// Requests of the control channel that wait or run.
+    pub(super) lane: Lane,
+    /// Followers of logs, by the session that asked.
+    pub(super) followers: Mutex<HashMap<(SessionId, RunId), AbortHandle>>,
+    /// The room, once it was opened. Replaced when it had ended.
+    room: Mutex<Option<RoomHandle>>,
+}
+
+impl Socket {
+    pub(super) fn new(app: Arc<App>, task: TaskId, identity: Option<Identity>) -> Arc<Self> {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let outbox = Arc::new(Outbox::new(app.socket_settings.outbox()));
+        let lane = Lane::new(app.socket_settings.open_request_bytes);
+        Arc::new(Self {
+            app,
+            id: ConnectionId(NEXT.fetch_add(1, Ordering::Relaxed)),
+            task,
+            identity,
+            outbox,
+            heard: AtomicBool::new(false),
+            spoke: AtomicBool::new(false),
+            introduced: AtomicBool::new(false),
+            keep_alive: Mutex::new(None),
+            lane,
+            followers: Mutex::default(),
+            room: Mutex::new(None),
+        })
+    }
+
+    /// The client has said who it is, or was told that it may not come in. `keep_alive` is sent when nothing else is.
+    pub(super) fn introduce(&self, keep_alive: Bytes) {
+        self.introduced.store(true, Ordering::Relaxed);
+        *self.keep_alive.lock().unwrap_or_else(PoisonError::into_inner) = Some(keep_alive);
+    }
+
+    pub(super) fn settings(&self) -> &SocketSettings {
+        &self.app.socket_settings
+    }
+
+    /// A session id that nobody had before.
+    pub(super) fn new_session() -> SessionId {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        SessionId(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// The room, if this socket has opened it.
+    pub(super) fn room(&self) -> Option<RoomHandle> {
+        self.room.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Opens the room (again), for sessions to attach to.
+    pub(super) async fn open_room(&self) -> Result<RoomHandle, WireError> {
+        let room = self.app.rooms.open(self.task).await?;
+        *self.room.lock().unwrap_or_else(PoisonError::into_inner) = Some(room.clone());
+        Ok(room)
+    }
+
+    /// Tells the room something about a session that is attached. Waits while the room's mailbox is full: that holds back
+    /// the client that sends too fast. A room that has ended under its sessions ends the socket: the client comes back
+    /// and finds the room as it is stored.
+    pub(super) async fn tell_room(&self, event: RoomEvent) {
+        let Some(room) = self.room() else { return };
+        if room.send(event).await.is_err() {
+            self.outbox.close(1012, "the room was restarted; reconnect");
+        }
+    }
+
+    /// Ends what runs beside the socket's task, and frees the queue.
+    pub(super) fn end(&self) {
+        self.outbox.abandon();
+        let followers = std::mem::take(&mut *self.followers.lock().unwrap_or_else(PoisonError::into_inner));
+        for follower in followers.into_values() {
+            follower.abort();
+        }
+    }
+}
