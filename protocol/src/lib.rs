@@ -22,4 +22,5 @@ pub mod split;
 pub mod supervisor;
 pub mod task;
 pub mod tree;
+pub mod typescript;
 pub mod y_frame;
