@@ -17,3 +17,4 @@ mod reconcile;
 pub mod runs;
 pub mod schema;
 pub mod snapshot;
+pub mod supervisor;

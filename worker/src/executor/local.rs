@@ -1,51 +1,113 @@
-//! The local executor: the supervisor in a sandbox on this machine.
+//! The local executor: the supervisor in a sandbox on this machine. What each file answers:
+//! `probe` how well runs are contained here, `start` how one begins, `execution` how it is followed and ended,
+//! `sweep` what becomes of leftovers; `bwrap`, `seccomp`, `cgroup` and `uids` are the walls.
 
-use std::{path::PathBuf, time::Duration};
+mod bwrap;
+mod cgroup;
+mod execution;
+mod facts;
+mod interpreters;
+mod probe;
+mod run_dir;
+pub mod seccomp;
+mod settings;
+mod start;
+mod sweep;
+mod tail;
+mod uids;
 
-use coderoom_protocol::{
-    ids::RunId,
-    supervisor::{Ending, Frame},
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
 };
 
+use coderoom_protocol::ids::RunId;
+
+use self::{cgroup::Cgroups, run_dir::RunDir, uids::Uids};
+pub use self::{
+    execution::LocalExecution,
+    settings::{LocalSettings, SandboxError, SandboxLevel},
+};
 use super::{StartError, StartRequest};
 
 /// Handle to the local executor.
 #[derive(Clone, Debug)]
-pub struct LocalExecutor {}
+pub struct LocalExecutor {
+    inner: Arc<Inner>,
+}
+
+/// What all handles and executions share.
+#[derive(Debug)]
+struct Inner {
+    settings: LocalSettings,
+    /// What the walls are made of here.
+    walls: Walls,
+    /// Found by doing.
+    level: SandboxLevel,
+    /// Why the level is not higher, with what to do about it.
+    problem: Option<String>,
+    uids: Option<Uids>,
+    /// Runs that are being started, so that a second start of the same run does not sweep the first away.
+    starting: Mutex<HashSet<RunId>>,
+}
+
+/// The parts of the sandbox that this machine has.
+#[derive(Clone, Debug, Default)]
+struct Walls {
+    bwrap: Option<std::path::PathBuf>,
+    cgroups: Option<Cgroups>,
+    /// The run's user cannot reach the supervisor's file, so it is copied into each box.
+    copy_supervisor: bool,
+}
 
 impl LocalExecutor {
-    pub(super) async fn start(&self, _request: &StartRequest) -> Result<LocalExecution, StartError> {
-        todo!()
+    /// Makes the directory of runs, then runs a test in a real sandbox to see what holds on this machine.
+    /// A level below the minimum is no error here: every start is refused then, and [`Self::problem`] says why.
+    ///
+    /// # Errors
+    /// When the directory cannot be made or the supervisor's program is not there.
+    pub async fn new(settings: LocalSettings) -> Result<Self, SandboxError> {
+        probe::open(settings).await
     }
-    pub(super) async fn adopt(&self, _run: RunId) -> Result<Option<LocalExecution>, StartError> {
-        todo!()
+
+    /// What keeps the sandbox from being `full`, with what to do about it, in one or two sentences for whoever runs
+    /// the server; `None` when it is full.
+    #[must_use]
+    pub fn problem(&self) -> Option<&str> {
+        self.inner.problem.as_deref()
     }
-    pub(super) async fn sweep(&self, _known: &[RunId]) -> usize {
-        todo!()
+
+    /// Whether the level is at least the configured minimum. If not, every start is refused.
+    #[must_use]
+    pub fn runs_code(&self) -> bool {
+        self.inner.level >= self.inner.settings.minimum_level
     }
+
+    /// Ends and removes what is left of runs that are not in `known`: processes, control groups, directories.
+    /// For the start of the server, when `known` are the runs that its tables have as running. Gives how many there were.
+    pub async fn sweep(&self, known: &[RunId]) -> usize {
+        sweep::sweep(&self.inner, known).await
+    }
+
+    pub(super) async fn start(&self, request: &StartRequest) -> Result<LocalExecution, StartError> {
+        start::start(&self.inner, request).await
+    }
+
+    pub(super) async fn adopt(&self, run: RunId) -> Result<Option<LocalExecution>, StartError> {
+        start::adopt(&self.inner, run)
+    }
+
     pub(super) fn level(&self) -> &str {
-        todo!()
+        self.inner.level.as_str()
     }
 }
 
-/// A run started here.
-#[derive(Debug)]
-pub struct LocalExecution {}
+impl Inner {
+    fn dir(&self, run: RunId) -> RunDir {
+        RunDir::new(&self.settings.runs_dir, run)
+    }
 
-impl LocalExecution {
-    pub(super) async fn next_frame(&mut self) -> Result<Option<Frame>, StartError> {
-        todo!()
-    }
-    pub(super) async fn stop(&self, _grace: Duration) {
-        todo!()
-    }
-    pub(super) async fn lost_ending(&self) -> Ending {
-        todo!()
-    }
-    pub(super) async fn output_archive(&self) -> Option<PathBuf> {
-        todo!()
-    }
-    pub(super) async fn remove(self) {
-        todo!()
+    fn starting(&self) -> std::sync::MutexGuard<'_, HashSet<RunId>> {
+        self.starting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

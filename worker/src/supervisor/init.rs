@@ -1,0 +1,162 @@
+//! Stage `init`: process 1 of the box. Puts the files in place, runs the command, reports how it ended.
+//! Nothing that the user's code can reach leads to its memory, its descriptors or its standard output.
+
+use std::{fs::File, os::fd::OwnedFd, time::Duration};
+
+use anyhow::{Context as _, bail};
+use coderoom_protocol::{
+    control::LogStream,
+    run::Reason,
+    supervisor::{Body, Ending},
+};
+use rustix::process::{DumpableBehavior, WaitStatus, getpid, set_child_subreaper, set_dumpable_behavior};
+
+use super::{
+    collect::{self, Collected},
+    command::{self, UserCommand},
+    pass,
+    spec::InitSpec,
+    spool::Spool,
+    unpack::unpack,
+    watch::{Cause, Signals, Watched, watch},
+};
+
+/// A disk with less than this left counts as full, in bytes.
+const FULL_BELOW_BYTES: u64 = 64 * 1024;
+/// Longest wait for processes that will not die.
+const KILL_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Runs to the end of the run; exit code 0 when the end frame is written.
+pub fn init() -> anyhow::Result<u8> {
+    set_dumpable_behavior(DumpableBehavior::NotDumpable).context("close off memory")?;
+    rustix::thread::set_no_new_privs(true).context("give up new privileges")?;
+    set_child_subreaper(Some(getpid())).context("become parent of orphans")?;
+    let (spec, mut fds) = pass::receive::<InitSpec>(rustix::stdio::stdin())?;
+    rustix::stdio::dup2_stdin(File::open("/dev/null").context("open /dev/null")?).context("close standard input")?;
+    let (Some(output), Some(snapshot), true) = (fds.pop(), fds.pop(), fds.is_empty()) else {
+        bail!("expected two descriptors with the spec")
+    };
+    let mut signals = Signals::listen().context("listen to signals")?;
+    let mut spool = Spool::new(spec.nonce.clone());
+
+    let ending = run(&spec, snapshot, output, &mut signals, &mut spool)?;
+    spool.push(Body::End(ending));
+    spool.flush_all().context("write end frame")?;
+    Ok(0)
+}
+
+/// Everything between the spec and the end frame. An error means that the spool is lost.
+fn run(
+    spec: &InitSpec,
+    snapshot: OwnedFd,
+    output: OwnedFd,
+    signals: &mut Signals,
+    spool: &mut Spool,
+) -> anyhow::Result<Ending> {
+    spool.push(Body::Phase("fetching files".to_owned()));
+    spool.flush_all()?;
+    let mut stopped = false;
+    let unpacked = unpack(&snapshot, &spec.work, &mut || {
+        stopped |= signals.take().stop;
+        !stopped
+    });
+    // It leads out of the box, and the command is about to start.
+    drop(snapshot);
+    if let Err(error) = unpacked {
+        return Ok(ending(error.reason, Some(error.detail)));
+    }
+    if stopped || signals.take().stop {
+        return Ok(ending(Reason::StoppedBy, None));
+    }
+    if spec.command.trim().is_empty() {
+        return Ok(ending(Reason::CommandNotFound, Some("The start command is empty.".to_owned())));
+    }
+    let user = match UserCommand::start(spec) {
+        Ok(user) => user,
+        Err(error) => return Ok(ending(Reason::Internal, Some(format!("{error:#}")))),
+    };
+    spool.push(Body::Phase("started".to_owned()));
+    spool.push(Body::Started);
+    let mut watched = watch(&user, &spec.limits, signals, spool)?;
+    command::kill_everything(None, KILL_PATIENCE);
+    spool.flush_all()?;
+
+    let disk_full = is_full(&spec.work) || is_full(&spec.tmp);
+    let collected = collect::collect(
+        &spec.work.join("output"),
+        File::from(output),
+        spec.limits.disk_bytes,
+        spec.limits.output_bytes,
+    );
+    let collected = collected.unwrap_or_default();
+    tell_left_out(&collected, &mut watched, spool);
+    let (reason, detail) = judge(&watched, disk_full);
+    let (cpu_ms, peak_memory_bytes) = command::usage();
+    Ok(Ending {
+        reason,
+        detail,
+        exit_code: watched.status.and_then(WaitStatus::exit_status),
+        signal: watched.status.and_then(WaitStatus::terminating_signal),
+        peak_memory_bytes,
+        cpu_ms,
+        log_bytes: watched.log_bytes,
+        truncated: watched.truncated,
+        output_bytes: collected.bytes,
+    })
+}
+
+/// An ending without a command.
+fn ending(reason: Reason, detail: Option<String>) -> Ending {
+    Ending {
+        reason,
+        detail,
+        exit_code: None,
+        signal: None,
+        peak_memory_bytes: None,
+        cpu_ms: None,
+        log_bytes: 0,
+        truncated: false,
+        output_bytes: 0,
+    }
+}
+
+fn is_full(folder: &std::path::Path) -> bool {
+    rustix::fs::statvfs(folder).is_ok_and(|stat| stat.f_bavail.saturating_mul(stat.f_frsize) < FULL_BELOW_BYTES)
+}
+
+fn tell_left_out(collected: &Collected, watched: &mut Watched, spool: &mut Spool) {
+    if collected.left_out > 0 {
+        let bytes = format!(
+            "{} files of output/ were left out: too many, too large or not regular files\n",
+            collected.left_out
+        )
+        .into_bytes();
+        let offset = watched.log_bytes;
+        watched.log_bytes += bytes.len() as u64;
+        spool.push(Body::Output { offset, stream: LogStream::Sys, bytes });
+    }
+}
+
+/// Why it ended, as far as can be seen from inside; memory and processes are the executor's to judge.
+fn judge(watched: &Watched, disk_full: bool) -> (Reason, Option<String>) {
+    let code = watched.status.and_then(WaitStatus::exit_status);
+    let signal = watched.status.and_then(WaitStatus::terminating_signal);
+    match (watched.cause, code, signal) {
+        (Some(Cause::Stopped), ..) => (Reason::StoppedBy, None),
+        (Some(Cause::TimeLimit), ..) => (Reason::TimeLimit, None),
+        (None, Some(0), _) => (Reason::ExitCode, None),
+        _ if disk_full => (Reason::DiskLimit, None),
+        (None, Some(127), _) => (Reason::CommandNotFound, last_line(&watched.last_words)),
+        (None, Some(code @ 129..=159), _) => {
+            (Reason::ExitCode, Some(format!("Exit code {code} usually means that signal {} ended it.", code - 128)))
+        }
+        (None, Some(_), _) => (Reason::ExitCode, None),
+        (None, None, Some(_)) => (Reason::Signal, None),
+        (None, None, None) => (Reason::Internal, Some("the command could not be waited for".to_owned())),
+    }
+}
+
+fn last_line(words: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(words);
+    text.lines().map(str::trim).rfind(|line| !line.is_empty()).map(str::to_owned)
+}
