@@ -13,6 +13,7 @@ pub mod gate;
 pub mod ids;
 pub mod lib0;
 pub mod path;
+pub mod people;
 pub mod problem;
 #[cfg(test)]
 mod random_edits;

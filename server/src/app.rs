@@ -3,13 +3,18 @@
 use std::sync::Arc;
 
 use coderoom_backing::{bus::Bus, clock::Clock, objects::Objects, tables::Tables};
+use coderoom_protocol::{ids::UserId, problem::WireError};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{people::People, rooms::Rooms, tasks::Tasks};
+use crate::{config::Settings, people::People, rooms::Rooms, tasks::Tasks};
 
 /// The state of one server. Everything in it is cheap to clone.
 #[derive(Clone, Debug)]
 pub struct App {
+    /// The settings in force.
+    pub settings: Arc<Settings>,
+    /// The address under which people reach the server, without a slash at the end.
+    pub public_url: Arc<str>,
     /// The truth.
     pub tables: Tables,
     /// Blobs, snapshots, finished logs.
@@ -28,10 +33,35 @@ pub struct App {
     pub runs: coderoom_worker::runs::Runs,
     /// What clients are told about sizes: in `welcome` and over HTTP.
     pub limits: coderoom_protocol::control::Limits,
+    /// How well code is contained here.
+    pub sandbox: Arc<Sandbox>,
     /// Settings of sockets.
     pub socket_settings: Arc<crate::sockets::SocketSettings>,
     /// Cancelled when the server drains: no new sockets, open ones flush and close with 1001.
     pub draining: CancellationToken,
     /// Counts sockets and background tasks that a drain waits for.
     pub tracker: TaskTracker,
+}
+
+/// How well code is contained by this server's executor, found by trying at start.
+#[derive(Clone, Debug, Default)]
+pub struct Sandbox {
+    /// `full`, `namespaces` or `none`.
+    pub level: String,
+    /// The least the settings ask for.
+    pub minimum: String,
+    /// Whether the level reaches the minimum; else submits are refused.
+    pub sufficient: bool,
+    /// What is missing and how to mend it, one sentence each.
+    pub notes: Vec<String>,
+}
+
+impl App {
+    /// A link that signs a user in once, and when it stops working (milliseconds since the Unix epoch).
+    pub async fn sign_in_link(&self, user: UserId) -> Result<(String, i64), WireError> {
+        let lifetime = self.settings.people.link_lifetime;
+        let code = self.people.create_link(user, lifetime).await?;
+        let until = self.clock.now_ms().saturating_add(i64::try_from(lifetime.as_millis()).unwrap_or(i64::MAX));
+        Ok((format!("{}/sign-in?code={code}", self.public_url), until))
+    }
 }

@@ -3,7 +3,10 @@
 //! Sockets use rooms and runs; rooms use documents and the bus; nothing imports sockets but the routes.
 
 pub mod app;
+pub mod assemble;
+pub mod cli;
 pub mod config;
+pub mod http;
 pub mod people;
 pub mod rooms;
 pub mod sockets;

@@ -1,3 +1,5 @@
 //! The `coderoom` binary: nothing but the way into the library.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    coderoom_server::cli::main()
+}

@@ -16,7 +16,10 @@ pub fn check_filter(rules: &str) -> Result<(), String> {
 /// Begins to write log lines. Called once, by the binary; a second call changes nothing.
 pub fn start_log(settings: &Log) {
     let filter = EnvFilter::try_new(&settings.level).unwrap_or_else(|_| EnvFilter::new("info"));
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .with_writer(std::io::stderr);
     // A second subscriber is refused; the first one goes on.
     let _ = match settings.format {
         LogFormat::Human => lines.with_target(false).try_init(),

@@ -42,6 +42,12 @@ impl People {
         Ok(role)
     }
 
+    /// The role of a user in a task as the tables have it now (`None`: no role). For rooms that hear of a change.
+    pub async fn read_role(&self, task: TaskId, user: UserId) -> Result<Option<Role>, WireError> {
+        self.forget_role(task, user).await;
+        self.role_in(&Identity { user, name: String::new(), is_admin: false }, task).await
+    }
+
     /// The role, if it is at least `needed`: else `not_found` for strangers and `not_allowed` for members.
     pub async fn require(&self, identity: &Identity, task: TaskId, needed: Role) -> Result<Role, WireError> {
         match self.role_in(identity, task).await? {

@@ -1,0 +1,151 @@
+//! Puts a server together from its settings: the only place that knows which deployment it is.
+//!
+//! Order of start: services, schema, people, rooms, runs, listener. Order of end: see [`drain`].
+
+mod connections;
+mod drain;
+mod services;
+
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+
+use anyhow::Context as _;
+use coderoom_backing::clock::Clock;
+use tokio::task::JoinHandle;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+pub use connections::ConnectionPermit;
+pub use drain::stop_signal;
+pub use services::Services;
+
+use crate::{
+    app::{App, Sandbox},
+    config::{Settings, value::Secret},
+    http,
+    people::{People, PeopleSettings},
+    rooms::Rooms,
+    sockets::SocketSettings,
+    tasks::Tasks,
+};
+
+/// How often what has expired is removed: once an hour.
+const SWEEP_INTERVAL: std::time::Duration = std::time::Duration::from_secs(3600);
+
+/// Name of the file in the data directory that holds a token for the commands of the same user.
+pub const CLI_TOKEN_FILE: &str = "cli-token";
+
+/// A server that serves.
+#[derive(Debug)]
+pub struct Server {
+    /// What its routes share.
+    pub app: App,
+    /// The address it listens on; has the real port when the setting was 0.
+    pub address: SocketAddr,
+    /// The link that signs the administrator in once, unless `people.sign_in_link` is off.
+    pub sign_in_link: Option<String>,
+    /// Stops accepting connections.
+    stop_listening: CancellationToken,
+    listener: JoinHandle<()>,
+}
+
+/// People's settings out of all.
+fn people_settings(settings: &Settings) -> PeopleSettings {
+    PeopleSettings {
+        people: settings.people.clone(),
+        trusted_origins: settings.server.trusted_origins.iter().chain(&settings.server.public_url).cloned().collect(),
+        admin_token: settings.deployment.admin_token.clone().map(|Secret(token)| token),
+    }
+}
+
+/// The people of a data directory, without a server: for commands while none runs.
+pub async fn open_people(settings: &Settings) -> anyhow::Result<People> {
+    let services = Services::open(settings).await?;
+    Ok(People::open(services.tables, services.bus, Clock::default(), people_settings(settings)))
+}
+
+impl Server {
+    /// Opens everything and starts to serve. When it returns, `/health/live` answers.
+    pub async fn start(settings: Settings, clock: Clock) -> anyhow::Result<Self> {
+        crate::telemetry::metrics();
+        let Services { tables, objects, bus, queue: _ } = Services::open(&settings).await?;
+        let people = People::open(tables.clone(), bus.clone(), clock.clone(), people_settings(&settings));
+        let admin = people.ensure_admin().await.context("make the first user")?;
+        let listener = connections::listen(settings.deployment.listen)
+            .with_context(|| format!("listen on {}", settings.deployment.listen))?;
+        let address = listener.local_addr().context("read the address of the listener")?;
+        let public_url = settings.server.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
+        let sandbox = Sandbox::default();
+        let app = App {
+            public_url: public_url.trim_end_matches('/').into(),
+            tasks: Tasks {},
+            rooms: Rooms {},
+            sandbox: Arc::new(sandbox),
+            socket_settings: Arc::new(socket_settings(&settings)),
+            draining: CancellationToken::new(),
+            tracker: TaskTracker::new(),
+            settings: Arc::new(settings),
+            tables,
+            objects,
+            bus,
+            clock,
+            people,
+        };
+        keep_cli_token(&app, admin.user).await?;
+        let sign_in_link = if app.settings.people.sign_in_link {
+            Some(app.sign_in_link(admin.user).await.context("make the sign-in link")?.0)
+        } else {
+            None
+        };
+        tokio::spawn(sweep(app.people.clone(), app.draining.clone()));
+        let stop_listening = CancellationToken::new();
+        let serving = connections::serve(listener, http::router(app.clone()), app.clone(), stop_listening.clone());
+        let listener = tokio::spawn(serving);
+        Ok(Self { app, address, sign_in_link, stop_listening, listener })
+    }
+}
+
+fn socket_settings(settings: &Settings) -> SocketSettings {
+    SocketSettings {
+        max_frame_bytes: settings.sockets.max_frame_size.as_usize(),
+        outbox_bytes: settings.sockets.outbox_size.as_usize(),
+        outbox_hard_bytes: settings.sockets.outbox_hard_size.as_usize(),
+        ..SocketSettings::default()
+    }
+}
+
+/// Removes expired sessions and links now and then, until the server drains.
+async fn sweep(people: People, draining: CancellationToken) {
+    let mut often = tokio::time::interval(SWEEP_INTERVAL);
+    loop {
+        tokio::select! {
+            () = draining.cancelled() => return,
+            _ = often.tick() => {}
+        }
+        // The cause is in the log already; the next round tries again.
+        let _ = people.sweep().await;
+    }
+}
+
+/// Sees to it that the data directory holds a working token that its owner alone can read.
+async fn keep_cli_token(app: &App, admin: coderoom_protocol::ids::UserId) -> anyhow::Result<()> {
+    let file: PathBuf = app.settings.deployment.data.join(CLI_TOKEN_FILE);
+    if let Ok(token) = tokio::fs::read_to_string(&file).await
+        && app.people.by_token(token.trim()).await.context("check the commands' token")?.is_some()
+    {
+        return Ok(());
+    }
+    let made = app.people.create_token(admin, "coderoom commands on this machine", None).await?;
+    write_private(&file, &made.secret).await.with_context(|| format!("write {}", file.display()))
+}
+
+/// Replaces a file by one that its owner alone can read.
+async fn write_private(file: &std::path::Path, text: &str) -> std::io::Result<()> {
+    use tokio::io::AsyncWriteExt as _;
+    match tokio::fs::remove_file(file).await {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut out = tokio::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file).await?;
+    out.write_all(text.as_bytes()).await?;
+    out.write_all(b"\n").await?;
+    out.sync_all().await
+}

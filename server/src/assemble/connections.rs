@@ -1,0 +1,94 @@
+//! Accepts connections and serves HTTP/1.1 on them. A connection costs a permit until it ends; without a free one the
+//! next waits in the system's queue. Headers that come too slowly end the connection.
+
+use std::{io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+
+use axum::{Router, body::Body, extract::ConnectInfo};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    net::{TcpListener, TcpSocket, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
+
+use crate::app::App;
+
+/// Connections that the system keeps for us until we accept them.
+const BACKLOG: u32 = 1024;
+
+/// Pause after a failed accept (most often: no file descriptors left), so that it does not spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Listens on an address. A port that a server left a moment ago can be taken at once.
+pub(super) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// Accepts until `stop`, then returns; connections live on until the server drains.
+pub(super) async fn serve(listener: TcpListener, router: Router, app: App, stop: CancellationToken) {
+    let permits = Arc::new(Semaphore::new(app.settings.server.max_connections));
+    loop {
+        let permit = tokio::select! {
+            () = stop.cancelled() => return,
+            permit = Arc::clone(&permits).acquire_owned() => permit,
+        };
+        let Ok(permit) = permit else { return };
+        let accepted = tokio::select! {
+            () = stop.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                let connection = serve_connection(stream, peer, router.clone(), app.clone(), permit);
+                app.tracker.spawn(connection);
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn serve_connection(stream: TcpStream, peer: SocketAddr, router: Router, app: App, permit: OwnedSemaphorePermit) {
+    // Small frames must not wait for an acknowledgement of those before them.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "TCP_NODELAY could not be set");
+    }
+    let permit = Arc::new(permit);
+    let answer = service_fn(move |mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        // An upgraded connection outlives this function; whoever takes it holds the permit through the request's extensions.
+        request.extensions_mut().insert(ConnectionPermit { _permit: Arc::clone(&permit) });
+        router.clone().oneshot(request.map(Body::new))
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(app.settings.server.header_timeout)
+        .keep_alive(true)
+        .serve_connection(TokioIo::new(stream), answer)
+        .with_upgrades();
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = app.draining.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+/// Counts a connection against `server.max_connections` for as long as a clone of it lives. A socket that was upgraded
+/// keeps the one from its request's extensions.
+#[derive(Clone, Debug)]
+pub struct ConnectionPermit {
+    _permit: Arc<OwnedSemaphorePermit>,
+}

@@ -1,0 +1,75 @@
+//! The command line: `coderoom serve` and the commands beside it.
+
+mod serve;
+mod settings;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use settings::SettingFlags;
+
+/// A room for code: edit together, run, watch the log.
+#[derive(Debug, Parser)]
+#[command(name = "coderoom", version, about, propagate_version = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve rooms, tasks and runs.
+    Serve(SettingFlags),
+    /// Print the settings in force and where each came from; secrets are masked.
+    Config {
+        #[command(flatten)]
+        flags: SettingFlags,
+        /// Print the reference of all settings in Markdown instead.
+        #[arg(long, hide = true)]
+        markdown: bool,
+    },
+}
+
+/// Exit code of our own failures, so that those of a program that was run stay its own.
+pub const OWN_FAILURE: u8 = 125;
+
+/// Exit code of a wrong command line or wrong settings.
+const USAGE_FAILURE: u8 = 2;
+
+/// Runs the command of the process's arguments.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match cli.command {
+        Command::Serve(flags) => serve::serve(&flags),
+        Command::Config { markdown: true, .. } => print(&crate::config::print::reference()),
+        Command::Config { flags, markdown: false } => match flags.load() {
+            Ok(loaded) => {
+                loaded.warnings.iter().for_each(|warning| say(warning));
+                print(&crate::config::print::effective(&loaded))
+            }
+            Err(error) => refuse_settings(&error.0),
+        },
+    }
+}
+
+/// A sentence for the person at the terminal.
+pub(crate) fn say(sentence: &str) {
+    use std::io::Write as _;
+    // A terminal that is gone is no reason to fail.
+    let _ = writeln!(std::io::stderr().lock(), "coderoom: {sentence}");
+}
+
+fn refuse_settings(sentence: &str) -> ExitCode {
+    say(sentence);
+    ExitCode::from(USAGE_FAILURE)
+}
+
+/// Writes to standard output; a reader that went away early is no failure.
+fn print(text: &str) -> ExitCode {
+    use std::io::Write as _;
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => ExitCode::FAILURE,
+        _ => ExitCode::SUCCESS,
+    }
+}

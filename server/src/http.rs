@@ -1,0 +1,63 @@
+//! The HTTP interface: all routes of the server in one place, and what every request passes on its way.
+
+pub mod body;
+pub mod caller;
+pub mod health;
+pub mod members;
+pub mod metrics;
+pub mod problem;
+pub mod request;
+pub mod sign_in;
+pub mod tokens;
+pub mod users;
+pub mod web;
+
+use axum::{Json, Router, extract::DefaultBodyLimit, middleware, routing::get};
+use coderoom_protocol::problem::{ErrorCode, WireError};
+use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::{app::App, http::problem::HttpError};
+
+/// Prefix of the HTTP interface.
+pub const API: &str = "/api/v1";
+
+/// All routes under [`API`], with their documentation.
+fn api() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .merge(sign_in::routes())
+        .merge(tokens::routes())
+        .merge(users::routes())
+        .merge(members::routes())
+}
+
+/// The OpenAPI 3.1 description of the HTTP interface.
+#[must_use]
+pub fn openapi() -> OpenApi {
+    described().split_for_parts().1
+}
+
+fn described() -> OpenApiRouter<App> {
+    let info = InfoBuilder::new()
+        .title("coderoom")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some("Errors are application/problem+json. Programs send `Authorization: Bearer crt_…`."));
+    OpenApiRouter::with_openapi(OpenApiBuilder::new().info(info.build()).build()).nest(API, api())
+}
+
+/// Every route of the server, ready to answer.
+pub fn router(app: App) -> Router {
+    let (api, openapi) = described().split_for_parts();
+    api.route("/api/openapi.json", get(async move || Json(openapi)))
+        .route("/api/{*rest}", axum::routing::any(no_route))
+        .merge(health::routes())
+        .merge(metrics::routes())
+        .merge(web::routes())
+        .layer(DefaultBodyLimit::max(app.settings.server.max_body_size.as_usize()))
+        .layer(middleware::from_fn(request::observe))
+        .with_state(app)
+}
+
+async fn no_route() -> HttpError {
+    WireError::new(ErrorCode::NotFound, "There is no such route; /api/openapi.json lists them all.").into()
+}

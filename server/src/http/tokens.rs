@@ -1,0 +1,71 @@
+//! API tokens of the caller, and for administrators those of others.
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::StatusCode,
+};
+use coderoom_protocol::{
+    people::{CreatedToken, NewToken, TokenLine, TokenList},
+    problem::{ErrorCode, WireError},
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{body::Body, caller::Caller, problem::HttpResult};
+use crate::{app::App, people::Token};
+
+/// Milliseconds of a day.
+const DAY_MS: i64 = 86_400_000;
+
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(list_tokens, create_token)).routes(routes!(delete_token))
+}
+
+/// The caller's tokens, newest first.
+#[utoipa::path(get, path = "/tokens", tag = "people", responses((status = 200, body = TokenList)))]
+async fn list_tokens(State(app): State<App>, Caller(identity): Caller) -> HttpResult<Json<TokenList>> {
+    let tokens = app.people.tokens(identity.user).await?;
+    Ok(Json(TokenList { tokens: tokens.into_iter().map(line).collect() }))
+}
+
+/// Makes a token. Its secret is in this answer and nowhere else.
+#[utoipa::path(post, path = "/tokens", tag = "people", request_body = NewToken, responses(
+    (status = 201, body = CreatedToken), (status = 403, description = "not_allowed: for others only as administrator"),
+    (status = 422, description = "invalid")))]
+async fn create_token(
+    State(app): State<App>,
+    Caller(identity): Caller,
+    Body(body): Body<NewToken>,
+) -> HttpResult<(StatusCode, Json<CreatedToken>)> {
+    let user = match &body.user {
+        None => identity.user,
+        Some(_) if !identity.is_admin => {
+            return Err(WireError::new(ErrorCode::NotAllowed, "Only administrators make tokens for others.").into());
+        }
+        Some(user) => {
+            let missing = || WireError::new(ErrorCode::NotFound, format!("There is no user {user:?}."));
+            app.people.user(user).await?.ok_or_else(missing)?.id
+        }
+    };
+    let expires_at = body.expires_days.map(|days| app.clock.now_ms().saturating_add(i64::from(days) * DAY_MS));
+    let made = app.people.create_token(user, &body.name, expires_at).await?;
+    Ok((StatusCode::CREATED, Json(CreatedToken { token: line(made.token), secret: made.secret })))
+}
+
+/// Deletes a token of the caller; it stops working at once.
+#[utoipa::path(delete, path = "/tokens/{id}", tag = "people", params(("id" = String, Path, description = "the token")),
+    responses((status = 204), (status = 404, description = "not_found")))]
+async fn delete_token(
+    State(app): State<App>,
+    Caller(identity): Caller,
+    Path(id): Path<String>,
+) -> HttpResult<StatusCode> {
+    let id = id.parse().map_err(|_| ErrorCode::NotFound)?;
+    app.people.delete_token(identity.user, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn line(token: Token) -> TokenLine {
+    let Token { id, name, created_at, expires_at, last_used_at } = token;
+    TokenLine { id: id.to_string(), name, created_at, expires_at, last_used_at }
+}
