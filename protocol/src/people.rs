@@ -90,10 +90,10 @@ pub struct NewToken {
 /// A token that was just made.
 #[derive(Clone, Serialize, Deserialize, ts_rs::TS, utoipa::ToSchema)]
 pub struct CreatedToken {
-    /// What is stored of it.
-    pub token: TokenLine,
     /// The secret: `crt_` and 43 characters. It cannot be had again.
-    pub secret: String,
+    pub token: String,
+    /// What is stored of it.
+    pub about: TokenLine,
 }
 
 /// A user, as administrators see it.

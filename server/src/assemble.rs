@@ -4,6 +4,7 @@
 
 mod connections;
 mod drain;
+mod parts;
 mod services;
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
@@ -17,13 +18,14 @@ pub use connections::ConnectionPermit;
 pub use drain::stop_signal;
 pub use services::Services;
 
+use coderoom_worker::runs::Runs;
+
 use crate::{
     app::{App, Sandbox},
-    config::{Settings, value::Secret},
+    config::Settings,
     http,
-    people::{People, PeopleSettings},
+    people::People,
     rooms::Rooms,
-    sockets::SocketSettings,
     tasks::Tasks,
 };
 
@@ -47,39 +49,37 @@ pub struct Server {
     listener: JoinHandle<()>,
 }
 
-/// People's settings out of all.
-fn people_settings(settings: &Settings) -> PeopleSettings {
-    PeopleSettings {
-        people: settings.people.clone(),
-        trusted_origins: settings.server.trusted_origins.iter().chain(&settings.server.public_url).cloned().collect(),
-        admin_token: settings.deployment.admin_token.clone().map(|Secret(token)| token),
-    }
-}
-
 /// The people of a data directory, without a server: for commands while none runs.
 pub async fn open_people(settings: &Settings) -> anyhow::Result<People> {
     let services = Services::open(settings).await?;
-    Ok(People::open(services.tables, services.bus, Clock::default(), people_settings(settings)))
+    Ok(People::open(services.tables, services.bus, Clock::default(), parts::people_settings(settings)))
 }
 
 impl Server {
     /// Opens everything and starts to serve. When it returns, `/health/live` answers.
     pub async fn start(settings: Settings, clock: Clock) -> anyhow::Result<Self> {
         crate::telemetry::metrics();
-        let Services { tables, objects, bus, queue: _ } = Services::open(&settings).await?;
-        let people = People::open(tables.clone(), bus.clone(), clock.clone(), people_settings(&settings));
+        let Services { tables, objects, bus, queue } = Services::open(&settings).await?;
+        let people = People::open(tables.clone(), bus.clone(), clock.clone(), parts::people_settings(&settings));
         let admin = people.ensure_admin().await.context("make the first user")?;
         let listener = connections::listen(settings.deployment.listen)
             .with_context(|| format!("listen on {}", settings.deployment.listen))?;
         let address = listener.local_addr().context("read the address of the listener")?;
         let public_url = settings.server.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
         let sandbox = Sandbox::default();
+        let scratch = settings.deployment.data.join("scratch");
+        tokio::fs::create_dir_all(&scratch).await.with_context(|| format!("make {}", scratch.display()))?;
+        let run_settings = parts::run_settings(&settings, scratch);
+        let limits = parts::limits(&settings);
+        let runs = Runs::new(tables.clone(), objects.clone(), bus.clone(), queue, clock.clone(), run_settings);
         let app = App {
             public_url: public_url.trim_end_matches('/').into(),
             tasks: Tasks {},
             rooms: Rooms {},
+            runs,
+            limits,
             sandbox: Arc::new(sandbox),
-            socket_settings: Arc::new(socket_settings(&settings)),
+            socket_settings: Arc::new(parts::socket_settings(&settings)),
             draining: CancellationToken::new(),
             tracker: TaskTracker::new(),
             settings: Arc::new(settings),
@@ -100,15 +100,6 @@ impl Server {
         let serving = connections::serve(listener, http::router(app.clone()), app.clone(), stop_listening.clone());
         let listener = tokio::spawn(serving);
         Ok(Self { app, address, sign_in_link, stop_listening, listener })
-    }
-}
-
-fn socket_settings(settings: &Settings) -> SocketSettings {
-    SocketSettings {
-        max_frame_bytes: settings.sockets.max_frame_size.as_usize(),
-        outbox_bytes: settings.sockets.outbox_size.as_usize(),
-        outbox_hard_bytes: settings.sockets.outbox_hard_size.as_usize(),
-        ..SocketSettings::default()
     }
 }
 

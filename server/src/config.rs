@@ -22,6 +22,10 @@ pub struct Settings {
     pub sockets: topics::Sockets,
     /// Signing in.
     pub people: topics::People,
+    /// Runs.
+    pub runs: topics::Runs,
+    /// The sandbox of the local executor.
+    pub sandbox: topics::Sandbox,
     /// Log lines.
     pub log: topics::Log,
 }
@@ -30,7 +34,16 @@ impl Settings {
     /// The topics in the order of documentation.
     #[must_use]
     pub fn topics(&self) -> Vec<&dyn Topic> {
-        vec![&self.deployment, &self.server, &self.limits, &self.sockets, &self.people, &self.log]
+        vec![
+            &self.deployment,
+            &self.server,
+            &self.limits,
+            &self.sockets,
+            &self.people,
+            &self.runs,
+            &self.sandbox,
+            &self.log,
+        ]
     }
 
     fn topics_mut(&mut self) -> Vec<&mut dyn Topic> {
@@ -40,6 +53,8 @@ impl Settings {
             &mut self.limits,
             &mut self.sockets,
             &mut self.people,
+            &mut self.runs,
+            &mut self.sandbox,
             &mut self.log,
         ]
     }
@@ -81,6 +96,9 @@ impl Settings {
         }
         if self.people.attempts_per_address == 0 || self.people.attempts_per_name == 0 {
             return Err("people.attempts_per_address and people.attempts_per_name must be at least 1".into());
+        }
+        if self.runs.slots == Some(0) {
+            return Err("runs.slots must be at least 1; without it there are as many as cores".into());
         }
         for proxy in &self.server.trusted_proxies {
             if proxy.parse::<std::net::IpAddr>().is_err() {

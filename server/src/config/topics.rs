@@ -217,6 +217,74 @@ topic! {
 }
 
 choice! {
+    /// What becomes of running programs when the server is told to stop.
+    RunsAtStop, "`leave` or `wait`" {
+        /// They go on; the next start takes them up.
+        Leave = "leave",
+        /// They get the drain's time to end; what is left then goes on and is taken up by the next start.
+        Wait = "wait",
+    }
+}
+
+topic! {
+    /// Runs: how many, how long, and what each may use.
+    Runs "runs" {
+        /// Programs that this process runs at the same time. Not set: as many as the machine has cores.
+        slots: Option<usize> = None;
+        /// Programs that run at the same time in the whole deployment.
+        max_running: u32 = 256;
+        /// Programs of one user that run at the same time; the others wait.
+        max_running_per_user: u32 = 2;
+        /// Unfinished runs, queued and running, that one user may have in all tasks together.
+        max_unfinished_per_user: u32 = 20;
+        /// A run that waits longer in the queue fails.
+        max_wait: Duration = Duration::from_secs(3600);
+        /// Wall time of a run.
+        max_time: Duration = Duration::from_secs(600);
+        /// Time between asking a program to end and ending it.
+        grace: Duration = Duration::from_secs(5);
+        /// Memory of all processes of a run together.
+        memory: ByteSize = ByteSize::gib(1);
+        /// Size of a run's work directory.
+        disk: ByteSize = ByteSize::gib(1);
+        /// Processes and threads of a run.
+        max_processes: u64 = 256;
+        /// CPU of a run in thousandths of a core.
+        cpu_millis: u64 = 1000;
+        /// Log of a run; of a longer one head and tail are kept.
+        max_log_size: ByteSize = ByteSize::mib(64);
+        /// What is collected from a run's `output/`, packed.
+        max_output_size: ByteSize = ByteSize::mib(64);
+        /// What becomes of running programs when the server is told to stop.
+        at_stop: RunsAtStop = RunsAtStop::Leave;
+    }
+}
+
+choice! {
+    /// How well code must be contained.
+    SandboxMinimum, "`full`, `namespaces` or `none`" {
+        /// Namespaces, filter and limits for all processes together.
+        Full = "full",
+        /// Namespaces and filter; limits for each process alone where the system has no better ones.
+        Namespaces = "namespaces",
+        /// Not at all: only for code that you trust as you trust yourself.
+        None = "none",
+    }
+}
+
+topic! {
+    /// The sandbox of the local executor.
+    Sandbox "sandbox" {
+        /// Code is refused when the machine contains it less well than this; `/health` says what is missing.
+        minimum: SandboxMinimum = SandboxMinimum::Namespaces;
+        /// The program `bwrap`. Not set: searched for.
+        bwrap: Option<PathBuf> = None;
+        /// The program `supervisor`. Not set: beside `coderoom`.
+        supervisor: Option<PathBuf> = None;
+    }
+}
+
+choice! {
     /// Form of log lines.
     LogFormat, "`human` or `json`" {
         /// For people.

@@ -49,7 +49,7 @@ async fn create_token(
     };
     let expires_at = body.expires_days.map(|days| app.clock.now_ms().saturating_add(i64::from(days) * DAY_MS));
     let made = app.people.create_token(user, &body.name, expires_at).await?;
-    Ok((StatusCode::CREATED, Json(CreatedToken { token: line(made.token), secret: made.secret })))
+    Ok((StatusCode::CREATED, Json(CreatedToken { token: made.secret, about: line(made.token) })))
 }
 
 /// Deletes a token of the caller; it stops working at once.

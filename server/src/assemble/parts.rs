@@ -1,0 +1,66 @@
+//! What each part needs to know, out of all settings. Parts have settings of their own and never see the others'.
+
+use std::{path::PathBuf, time::Duration};
+
+use coderoom_protocol::control::Limits;
+use coderoom_worker::{executor::RunLimits, limits::RunSettings};
+
+use crate::{
+    config::{Settings, value::Secret},
+    people::PeopleSettings,
+    sockets::SocketSettings,
+};
+
+pub(super) fn people_settings(settings: &Settings) -> PeopleSettings {
+    PeopleSettings {
+        people: settings.people.clone(),
+        trusted_origins: settings.server.trusted_origins.iter().chain(&settings.server.public_url).cloned().collect(),
+        admin_token: settings.deployment.admin_token.clone().map(|Secret(token)| token),
+    }
+}
+
+pub(super) fn socket_settings(settings: &Settings) -> SocketSettings {
+    SocketSettings {
+        max_frame_bytes: settings.sockets.max_frame_size.as_usize(),
+        outbox_bytes: settings.sockets.outbox_size.as_usize(),
+        outbox_hard_bytes: settings.sockets.outbox_hard_size.as_usize(),
+        ..SocketSettings::default()
+    }
+}
+
+pub(super) fn run_settings(settings: &Settings, scratch: PathBuf) -> RunSettings {
+    let runs = &settings.runs;
+    RunSettings {
+        max_unfinished_per_user: runs.max_unfinished_per_user,
+        max_running_per_user: runs.max_running_per_user,
+        max_running_runs: runs.max_running,
+        max_wait_ms: ms(runs.max_wait),
+        limits: RunLimits {
+            wall_ms: ms(runs.max_time),
+            memory_bytes: runs.memory.0,
+            disk_bytes: runs.disk.0,
+            pids: runs.max_processes,
+            cpu_millis: runs.cpu_millis,
+            log_bytes: runs.max_log_size.0,
+            output_bytes: runs.max_output_size.0,
+            grace_ms: ms(runs.grace),
+        },
+        ..RunSettings::new(scratch)
+    }
+}
+
+/// What clients are told about sizes.
+pub(super) fn limits(settings: &Settings) -> Limits {
+    Limits {
+        max_text_bytes: settings.limits.max_text_size.0,
+        max_task_bytes: settings.limits.max_task_size.0,
+        max_files: settings.limits.max_files,
+        max_frame_bytes: settings.sockets.max_frame_size.0,
+        max_log_bytes: settings.runs.max_log_size.0,
+        max_run_ms: ms(settings.runs.max_time),
+    }
+}
+
+fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
