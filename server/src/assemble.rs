@@ -74,7 +74,13 @@ impl Server {
         let runs = Runs::new(tables.clone(), objects.clone(), bus.clone(), queue, clock.clone(), run_settings);
         let app = App {
             public_url: public_url.trim_end_matches('/').into(),
-            tasks: Tasks {},
+            tasks: Tasks::new(
+                tables.clone(),
+                objects.clone(),
+                bus.clone(),
+                clock.clone(),
+                parts::task_settings(&settings),
+            ),
             rooms: Rooms {},
             runs,
             limits,

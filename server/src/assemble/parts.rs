@@ -9,6 +9,7 @@ use crate::{
     config::{Settings, value::Secret},
     people::PeopleSettings,
     sockets::SocketSettings,
+    tasks::TaskSettings,
 };
 
 pub(super) fn people_settings(settings: &Settings) -> PeopleSettings {
@@ -46,6 +47,15 @@ pub(super) fn run_settings(settings: &Settings, scratch: PathBuf) -> RunSettings
             grace_ms: ms(runs.grace),
         },
         ..RunSettings::new(scratch)
+    }
+}
+
+pub(super) fn task_settings(settings: &Settings) -> TaskSettings {
+    TaskSettings {
+        max_text_bytes: settings.limits.max_text_size.0,
+        max_task_bytes: settings.limits.max_task_size.0,
+        max_files: settings.limits.max_files,
+        ..TaskSettings::new(settings.deployment.data.join("uploads"))
     }
 }
 
