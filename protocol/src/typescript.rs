@@ -18,6 +18,7 @@ use crate::{
     gate::ROOT,
     problem::{ErrorCode, Problem},
     run::{Reason, RunState},
+    task::{NewTask, TaskPage},
 };
 
 /// Where the generated file lies, from the root of the project.
@@ -77,6 +78,8 @@ pub fn generate() -> String {
     file.visit::<FileWritten>();
     file.visit::<Problem>();
     file.visit::<RunState>();
+    file.visit::<NewTask>();
+    file.visit::<TaskPage>();
     file.text.extend(std::mem::take(&mut file.types).into_values());
 
     file.text.push_str("\n/** What the reply to each request has as `result`. */\nexport type Results = {\n");

@@ -1,14 +1,6 @@
 // The HTTP interface, as far as this page needs it.
 
-import type { Language, Problem, Run, TaskSummary, UserSummary } from "./messages.generated";
-
-/** A task in the list. */
-export interface ListedTask extends TaskSummary {
-  remarks: string;
-  updated_at: number;
-  role: string;
-  newest_run: Run | null;
-}
+import type { NewTask, Problem, TaskPage, TaskSummary, UserSummary } from "./messages.generated";
 
 /** An answer that says no, with the server's sentence. */
 export class ApiError extends Error {
@@ -41,7 +33,7 @@ export const api = {
   signIn: (name: string, password: string) => call<void>("POST", "/sign-in", { name, password }),
   signInWithCode: (code: string) => call<void>("POST", "/sign-in/code", { code }),
   signOut: () => call<void>("POST", "/sign-out"),
-  tasks: (search: string) => call<{ tasks: ListedTask[] }>("GET", `/tasks?search=${encodeURIComponent(search)}`),
-  createTask: (name: string, language: Language) => call<TaskSummary>("POST", "/tasks", { name, language }),
+  tasks: (search: string) => call<TaskPage>("GET", `/tasks?search=${encodeURIComponent(search)}`),
+  createTask: (task: NewTask) => call<TaskSummary>("POST", "/tasks", task),
   deleteTask: (id: string) => call<void>("DELETE", `/tasks/${id}`),
 };

@@ -1,8 +1,8 @@
 // The list of files: open, make, rename, delete, set main, upload, download.
 
 import { el, toast } from "./dom";
-import type { FileCreated, Node as TreeNode, Request } from "./messages.generated";
-import type { Room } from "./room";
+import type { Node as TreeNode } from "./messages.generated";
+import type { Request, Room } from "./room";
 
 interface Options {
   room: Room;
@@ -24,7 +24,7 @@ export function fileTree(root: TreeNode, options: Options): HTMLElement {
   const create = () => {
     const path = prompt("Path of the new file", "notes.py");
     if (!path) return;
-    room.request<FileCreated>({ type: "create_file", path }).then(
+    room.request({ type: "create_file", path }).then(
       (made) => options.open(made.file, made.path),
       (error: Error) => toast(error.message),
     );

@@ -141,6 +141,16 @@ export type Limits = {
 /** Where a piece of a log came from. */
 export type LogStream = "out" | "err" | "sys";
 
+/** What makes a task. */
+export type NewTask = {
+  /** Its name: 1 to 200 characters, none of them a control character. */
+  name: string,
+  /** Its language; it decides the default files. */
+  language: Language,
+  /** Anything about it, at most 4,000 characters. */
+  remarks?: string,
+};
+
 /** One node: a folder with children, or a file. */
 export type Node = {
   /** The file's id; absent for folders. */
@@ -349,6 +359,38 @@ export type Submitted = {
 
 /** A task: one tree of files with its room. */
 export type TaskId = string;
+
+/** A task in a list. */
+export type TaskLine = {
+  /** The task. */
+  id: TaskId,
+  /** Its name. */
+  name: string,
+  /** Its language. */
+  language: Language,
+  /** What its members wrote about it. */
+  remarks: string,
+  /** What the asker may do in it. */
+  role: Role,
+  /** State of the newest run; 0 when there is none. */
+  run_state: RunState,
+  /** The newest run. */
+  newest_run: RunId | null,
+  /** Who made it; absent when that account is gone. */
+  created_by: UserSummary | null,
+  /** Milliseconds since the Unix epoch when it was made. */
+  created_at: number,
+  /** The same for the last change of its tree, name or remarks. */
+  updated_at: number,
+};
+
+/** One page of tasks, the last changed first. */
+export type TaskPage = {
+  /** The tasks. */
+  tasks: Array<TaskLine>,
+  /** Asks for the page after this one as `cursor`; absent on the last page. */
+  next: string | null,
+};
 
 /** A task in a line. */
 export type TaskSummary = {

@@ -1,11 +1,14 @@
-// The connection to one room: one WebSocket, one provider per open document, the control channel on "@task".
+// The connection to one room: one WebSocket, one provider per open document, the control channel on the room's own address.
 
 import { HocuspocusProvider, HocuspocusProviderWebsocket, WebSocketStatus } from "@hocuspocus/provider";
 import * as Y from "yjs";
-import type { ClientMessage, Reply, Request, ServerMessage } from "./messages.generated";
+import { ROOT, TASK_ADDRESS, type ClientMessage, type Reply, type Results, type ServerMessage } from "./messages.generated";
 
 /** How long a request may go unanswered before it fails in the page. */
 const REPLY_TIMEOUT_MS = 30_000;
+
+/** A request without its id, which the room chooses. */
+export type Request = ClientMessage extends infer Message ? (Message extends unknown ? Omit<Message, "id"> : never) : never;
 
 export type Event = Exclude<ServerMessage, { type: "reply" }>;
 
@@ -46,7 +49,7 @@ export class Room {
     this.socket = new HocuspocusProviderWebsocket({ url: url.href });
     this.control = new HocuspocusProvider({
       websocketProvider: this.socket,
-      name: "@task",
+      name: TASK_ADDRESS,
       token: "",
       document: new Y.Doc(),
       onStateless: ({ payload }) => this.receive(JSON.parse(payload) as ServerMessage),
@@ -77,15 +80,15 @@ export class Room {
   }
 
   /** Sends a request and resolves with its result, or rejects with a {@link RoomError}. */
-  request<T>(request: Request): Promise<T> {
+  request<R extends Request>(request: R): Promise<Results[R["type"]]> {
     const id = `c${++this.requests}`;
-    const message: ClientMessage = { id, ...request };
-    return new Promise<T>((resolve, reject) => {
+    const message = { id, ...request };
+    return new Promise<Results[R["type"]]>((resolve, reject) => {
       const timer = setTimeout(() => {
         this.waiting.delete(id);
         reject(new RoomError("unavailable", "The server did not answer. Check the connection and try again."));
       }, REPLY_TIMEOUT_MS);
-      this.waiting.set(id, { resolve: (result) => resolve(result as T), reject, timer });
+      this.waiting.set(id, { resolve: (result) => resolve(result as Results[R["type"]]), reject, timer });
       this.control.sendStateless(JSON.stringify(message));
     });
   }
@@ -96,7 +99,7 @@ export class Room {
     const provider = new HocuspocusProvider({ websocketProvider: this.socket, name: fileId, token: "", document });
     provider.attach();
     return {
-      text: document.getText("source"),
+      text: document.getText(ROOT),
       provider,
       close: () => {
         provider.destroy();

@@ -2,7 +2,7 @@
 
 import { el, show, toast } from "./dom";
 import { LogCursor, LogView, type Piece } from "./log-view";
-import type { Run, Submitted } from "./messages.generated";
+import type { Run } from "./messages.generated";
 import type { Room } from "./room";
 import { describe, isFinal } from "./runs";
 
@@ -91,7 +91,7 @@ export class RunPanel {
 
   private rerun(): void {
     if (!this.selected) return;
-    this.room.request<Submitted>({ type: "rerun", run: this.selected.id }).then(
+    this.room.request({ type: "rerun", run: this.selected.id }).then(
       ({ run }) => this.select(run),
       (error: Error) => toast(error.message),
     );

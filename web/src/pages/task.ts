@@ -3,7 +3,7 @@
 import { toast, el, show } from "../dom";
 import { colourOf, showEditor } from "../editor";
 import { fileTree } from "../file-tree";
-import type { Node as TreeNode, Role, Run, Submitted, UserSummary, Welcome } from "../messages.generated";
+import type { Node as TreeNode, Role, UserSummary, Welcome } from "../messages.generated";
 import { Room, type OpenDocument } from "../room";
 import { RunPanel } from "../run-panel";
 
@@ -81,7 +81,7 @@ export async function taskPage(taskId: string, me: UserSummary, go: (path: strin
   };
 
   const loadTree = async () => {
-    tree = await room.request<TreeNode>({ type: "tree" });
+    tree = await room.request({ type: "tree" });
     drawFiles();
   };
 
@@ -95,7 +95,7 @@ export async function taskPage(taskId: string, me: UserSummary, go: (path: strin
   const submit = async () => {
     runButton.disabled = true;
     try {
-      const { run } = await room.request<Submitted>({ type: "submit" });
+      const { run } = await room.request({ type: "submit" });
       panel.select(run);
     } catch (error) {
       toast((error as Error).message);
@@ -147,7 +147,7 @@ export async function taskPage(taskId: string, me: UserSummary, go: (path: strin
         void loadTree();
         break;
       case "run":
-        panel.update(event.run as Run);
+        panel.update(event.run);
         break;
       case "log":
         panel.log(event);

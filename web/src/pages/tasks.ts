@@ -1,8 +1,8 @@
 // The list of tasks: search, make, open, delete.
 
-import { api, type ListedTask } from "../api";
+import { api } from "../api";
 import { el, show, toast } from "../dom";
-import type { Language, UserSummary } from "../messages.generated";
+import type { Language, TaskLine, UserSummary } from "../messages.generated";
 import { stateWord } from "../runs";
 
 const LANGUAGES: [Language, string][] = [
@@ -19,7 +19,7 @@ export async function tasksPage(me: UserSummary, go: (path: string) => void) {
   const search = el("input", { type: "search", placeholder: "Search", "aria-label": "Search tasks" });
   let timer: ReturnType<typeof setTimeout> | undefined;
 
-  const row = (task: ListedTask) =>
+  const row = (task: TaskLine) =>
     el(
       "li",
       {},
@@ -35,7 +35,7 @@ export async function tasksPage(me: UserSummary, go: (path: string) => void) {
         },
         el("strong", {}, task.name),
         el("span", { class: "badge" }, LANGUAGES.find(([id]) => id === task.language)?.[1] ?? task.language),
-        el("span", { class: "quiet" }, stateWord(task.newest_run?.state ?? 0)),
+        el("span", { class: "quiet" }, stateWord(task.run_state)),
         el("time", { class: "quiet" }, new Date(task.updated_at).toLocaleString()),
       ),
       task.role === "owner" &&
@@ -48,7 +48,7 @@ export async function tasksPage(me: UserSummary, go: (path: string) => void) {
     if (tasks.length === 0) show(list, el("li", { class: "quiet" }, search.value ? "Nothing found." : "No tasks yet. Make one above."));
   };
 
-  const remove = async (task: ListedTask) => {
+  const remove = async (task: TaskLine) => {
     if (!confirm(`Delete “${task.name}” with all its files and runs? This cannot be undone.`)) return;
     await api.deleteTask(task.id).then(load, (error: Error) => toast(error.message));
   };
@@ -66,7 +66,7 @@ export async function tasksPage(me: UserSummary, go: (path: string) => void) {
       class: "create",
       onsubmit: (event: SubmitEvent) => {
         event.preventDefault();
-        api.createTask(name.value, language.value as Language).then(
+        api.createTask({ name: name.value, language: language.value as Language }).then(
           (task) => go(`/tasks/${task.id}`),
           (error: Error) => toast(error.message),
         );
