@@ -1,6 +1,10 @@
 //! One data directory with its services, users and tasks, as one process sees it.
 
-use std::{future::Future, path::Path, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use coderoom_backing::{bus::Bus, clock::Clock, objects::Objects, queue::Queue, tables::Tables, values};
@@ -11,7 +15,13 @@ use coderoom_protocol::{
     run::Run,
 };
 use coderoom_worker::{
-    limits::RunSettings,
+    engine::Engine,
+    executor::{
+        Executor,
+        local::{LocalExecutor, LocalSettings, SandboxLevel},
+    },
+    limits::{EngineSettings, RunSettings},
+    log::{LogEvent, LogReader},
     runs::{Runs, Submission},
     schema::MIGRATIONS,
     snapshot::FrozenFile,
@@ -73,8 +83,70 @@ impl Place {
         self.runs.submit(submission(task, user, script)).await
     }
 
+    /// Submits the script as a run of a task of its own.
+    pub(crate) async fn submit_alone(&self, user: UserId, script: &str) -> RunId {
+        let task = self.task(user).await;
+        self.submit(task, user, script).await.unwrap().run.id
+    }
+
     pub(crate) async fn run(&self, run: RunId) -> Run {
         self.runs.get(run).await.unwrap()
+    }
+
+    /// The real sandbox, as good as this machine has it.
+    pub(crate) async fn executor(&self) -> Executor {
+        let supervisor = PathBuf::from(env!("CARGO_BIN_EXE_coderoom-supervisor"));
+        let mut settings = LocalSettings::new(self.dir.path().join("runs"), supervisor, self.objects.clone());
+        settings.minimum_level = SandboxLevel::None;
+        // Each test is a process: they share the machine's user ids.
+        settings.uid_count = 16;
+        settings.first_uid = 300_000 + std::process::id() % 4096 * 16;
+        Executor::Local(LocalExecutor::new(settings).await.unwrap())
+    }
+
+    /// An engine as `coderoom serve` has one, but quicker.
+    pub(crate) async fn engine(&self, change: impl FnOnce(&mut EngineSettings)) -> Engine {
+        let mut settings = EngineSettings::new(format!("test-{}", RunId::new()));
+        settings.sole_worker = true;
+        settings.slots = 4;
+        settings.reconcile = Duration::from_millis(300);
+        settings.position_interval = Duration::from_millis(20);
+        change(&mut settings);
+        Engine::start(self.runs.clone(), self.executor().await, settings)
+    }
+
+    /// Waits until the run has ended.
+    pub(crate) async fn ended(&self, run: RunId) -> Run {
+        self.reaches(run, "the run ends", |run| run.state.is_final()).await
+    }
+
+    /// Waits until the program runs and has printed something.
+    pub(crate) async fn printed(&self, run: RunId) {
+        let mut reader = LogReader::open(&self.runs, run, 0).await.unwrap();
+        let first = tokio::time::timeout(Duration::from_secs(20), reader.next(1)).await;
+        let state = self.run(run).await;
+        assert!(matches!(first, Ok(Ok(LogEvent::Piece(_)))), "the run printed nothing: {first:?} {state:?}");
+    }
+
+    pub(crate) async fn reaches(&self, run: RunId, what: &str, wanted: impl Fn(&Run) -> bool) -> Run {
+        until(what, async || {
+            let run = self.run(run).await;
+            if wanted(&run) { Ok(run) } else { Err(format!("{run:?}")) }
+        })
+        .await
+    }
+
+    /// The whole log of an ended run as text.
+    pub(crate) async fn log(&self, run: RunId) -> String {
+        let size = self.runs.log_status(run).await.unwrap().size;
+        let bytes = self.runs.read_log(run, 0, usize::MAX).await.unwrap();
+        assert_eq!(bytes.len() as u64, size);
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// Ends this process's view of the directory, as its death would.
+    pub(crate) fn die(self) -> Arc<TempDir> {
+        self.dir
     }
 }
 
@@ -107,7 +179,7 @@ pub(crate) fn text(path: &str, text: &str) -> FrozenFile {
 }
 
 /// Waits until `look` gives something; after 20 s it fails with `what` and what was seen last.
-pub(crate) async fn until<T, F: Future<Output = Result<T, String>>>(what: &str, mut look: impl FnMut() -> F) -> T {
+pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Result<T, String>) -> T {
     let mut seen = String::new();
     for _ in 0..2000 {
         match look().await {

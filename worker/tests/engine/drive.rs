@@ -1,0 +1,184 @@
+//! A run from submit to its end, in the real sandbox.
+
+use std::{io::Cursor, time::Duration};
+
+use coderoom_backing::bus::BusEvent;
+use coderoom_protocol::run::{Reason, RunState};
+use coderoom_worker::announce::{TaskEvent, task_topic};
+
+use crate::place::{Place, until};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn program_that_ends_well_is_done_with_its_log() {
+    let place = Place::new().await;
+    let ana = place.user("Ana").await;
+    let _engine = place.engine(|_| ()).await;
+    let run = place.submit_alone(ana, "echo hello; echo trouble >&2; echo bye").await;
+    let run = place.ended(run).await;
+    assert_eq!((run.state, run.reason, run.exit_code), (RunState::Done, Some(Reason::ExitCode), Some(0)));
+    assert_eq!(run.message.as_deref(), Some("The program ended with exit code 0."));
+    assert!(run.started_at.is_some_and(|at| at >= run.submitted_at) && run.ended_at >= run.started_at);
+    assert!(run.sandbox.is_some() && run.queue_position.is_none() && !run.has_output);
+    let log = place.log(run.id).await;
+    assert_eq!(log.len() as u64, run.log_bytes);
+    let mut lines: Vec<&str> = log.lines().collect();
+    lines.sort_unstable();
+    assert_eq!(lines, ["bye", "hello", "trouble"]);
+    until("nothing is left on the bus and in the executor's directory", async || {
+        let streams = std::fs::read_dir(place.dir.path().join("streams")).unwrap().count();
+        let dir = place.dir.path().join("runs").join(run.id.to_string());
+        if streams == 0 && !dir.exists() { Ok(()) } else { Err(format!("{streams} streams, {}", dir.exists())) }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn exit_code_is_told_in_words() {
+    let place = Place::new().await;
+    let ana = place.user("Ana").await;
+    let _engine = place.engine(|_| ()).await;
+    let run = place.submit_alone(ana, "echo no; exit 3").await;
+    let run = place.ended(run).await;
+    assert_eq!((run.state, run.reason, run.exit_code), (RunState::Failed, Some(Reason::ExitCode), Some(3)));
+    assert_eq!(run.message.as_deref(), Some("The program ended with exit code 3."));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_left_in_output_is_kept() {
+    let place = Place::new().await;
+    let ana = place.user("Ana").await;
+    let _engine = place.engine(|_| ()).await;
+    let run = place.submit_alone(ana, "mkdir -p output/a; echo 42 > output/a/answer.txt").await;
+    let run = place.ended(run).await;
+    assert!(run.has_output, "{run:?}");
+    let key = place.runs.output(run.id).await.unwrap().expect("a key");
+    let zip = place.objects.get(&key).await.unwrap().expect("an object");
+    let mut zip = zip::ZipArchive::new(Cursor::new(zip)).unwrap();
+    let name = zip.file_names().find(|name| name.ends_with("a/answer.txt")).expect("the file").to_owned();
+    assert_eq!(std::io::read_to_string(zip.by_name(&name).unwrap()).unwrap(), "42\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn running_program_is_stopped_within_a_second_and_keeps_its_log() {
+    let place = Place::new().await;
+    let (ana, bo) = (place.user("Ana").await, place.user("Bo").await);
+    let _engine = place.engine(|_| ()).await;
+    let run = place.submit_alone(ana, "echo begun; exec sleep 100").await;
+    place.printed(run).await;
+    let asked = std::time::Instant::now();
+    let (first, second) = (place.runs.stop(run, bo).await.unwrap(), place.runs.stop(run, ana).await.unwrap());
+    assert_eq!(first.state, RunState::Running);
+    assert_eq!((first.phase.as_str(), second.stopped_by.as_deref()), ("stopping", Some("Bo")));
+    let stopped = place.ended(run).await;
+    let took = asked.elapsed();
+    assert_eq!((stopped.state, stopped.reason), (RunState::Stopped, Some(Reason::StoppedBy)));
+    assert_eq!(stopped.message.as_deref(), Some("Stopped by Bo."), "the first wish counts");
+    assert_eq!(place.log(run).await, "begun\n");
+    // A second on an idle machine; the tests may share theirs.
+    assert!(took < Duration::from_secs(4), "stopping took {took:?}");
+    assert_eq!(place.runs.stop(run, ana).await.unwrap(), stopped, "stopping what has ended changes nothing");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn program_that_ignores_the_wish_is_killed_after_the_grace_period() {
+    let place = Place::with(|settings| settings.limits.grace_ms = 300).await;
+    let ana = place.user("Ana").await;
+    let _engine = place.engine(|_| ()).await;
+    let run = place.submit_alone(ana, "trap '' TERM; echo begun; while :; do sleep 1; done").await;
+    place.printed(run).await;
+    place.runs.stop(run, ana).await.unwrap();
+    assert_eq!(place.ended(run).await.state, RunState::Stopped);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wish_to_stop_is_read_from_the_row_when_its_announcement_is_lost() {
+    let place = Place::new().await;
+    let ana = place.user("Ana").await;
+    let _engine = place.engine(|_| ()).await;
+    let run = place.submit_alone(ana, "echo begun; exec sleep 100").await;
+    place.printed(run).await;
+    let sql = "UPDATE runs SET stop_by = $2, stop_at = 1 WHERE id = $1";
+    place.tables.execute(sql, coderoom_backing::values![run.to_string(), ana.to_string()]).await.unwrap();
+    assert_eq!(place.ended(run).await.state, RunState::Stopped);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn run_longer_than_its_limit_is_ended_with_the_reason() {
+    let place = Place::with(|settings| settings.limits.wall_ms = 500).await;
+    let ana = place.user("Ana").await;
+    let _engine = place.engine(|_| ()).await;
+    let run = place.submit_alone(ana, "echo begun; exec sleep 100").await;
+    let run = place.ended(run).await;
+    assert_eq!((run.state, run.reason), (RunState::Failed, Some(Reason::TimeLimit)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn missing_snapshot_fails_the_run_with_its_reason() {
+    let place = Place::new().await;
+    let ana = place.user("Ana").await;
+    let run = place.submit_alone(ana, "echo never").await;
+    let manifest = place.runs.manifest(run).await.unwrap().unwrap();
+    place.objects.delete(&manifest.code_key).await.unwrap();
+    let _engine = place.engine(|_| ()).await;
+    let run = place.ended(run).await;
+    assert_eq!((run.state, run.reason), (RunState::Failed, Some(Reason::SnapshotMissing)));
+    assert!(run.message.unwrap().contains("could not be read back"));
+    assert_eq!(place.log(run.id).await, "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clock_that_jumps_ends_no_run_and_no_lease() {
+    let place = Place::new().await;
+    let ana = place.user("Ana").await;
+    let _engine = place
+        .engine(|settings| {
+            settings.sole_worker = false;
+            settings.renew = Duration::from_millis(100);
+        })
+        .await;
+    let run = place.submit_alone(ana, "echo begun; sleep 2; echo ended").await;
+    place.printed(run).await;
+    for jump_ms in [300_000, -600_000, 300_000] {
+        place.clock.jump(jump_ms);
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        assert_eq!(place.run(run).await.state, RunState::Running, "after a jump of {jump_ms} ms");
+    }
+    let run = place.ended(run).await;
+    assert_eq!(run.state, RunState::Done);
+    assert_eq!(place.log(run.id).await, "begun\nended\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn room_hears_each_step_and_the_end_last() {
+    let place = Place::new().await;
+    let ana = place.user("Ana").await;
+    let _engine = place.engine(|_| ()).await;
+    let task = place.task(ana).await;
+    let mut room = place.bus.subscribe(&task_topic(task)).await.unwrap();
+    place.submit(task, ana, "echo hi; sleep 0.5").await.unwrap();
+    let mut states = Vec::new();
+    while !states.last().is_some_and(|state: &RunState| state.is_final()) {
+        let event = tokio::time::timeout(Duration::from_secs(20), room.next()).await.expect("an event");
+        let BusEvent::Message(json) = event else { continue };
+        let TaskEvent::Run { run } = serde_json::from_slice(&json).unwrap() else { continue };
+        states.push(run.state);
+    }
+    let numbers: Vec<u8> = states.iter().map(|state| u8::from(*state)).collect();
+    assert!(numbers.is_sorted() && numbers.contains(&1) && numbers.contains(&2), "{numbers:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn program_of_a_deleted_task_is_killed() {
+    let place = Place::new().await;
+    let ana = place.user("Ana").await;
+    let engine = place.engine(|_| ()).await;
+    let task = place.task(ana).await;
+    let run = place.submit(task, ana, "echo begun; exec sleep 100").await.unwrap().run.id;
+    place.printed(run).await;
+    place.runs.forget_task(task).await.unwrap();
+    until("the engine lets go of the run and its directory is gone", async || {
+        let dir = place.dir.path().join("runs").join(run.to_string());
+        if engine.running() == 0 && !dir.exists() { Ok(()) } else { Err(format!("{} run", engine.running())) }
+    })
+    .await;
+}
