@@ -43,9 +43,8 @@ impl Runs {
         let line = self.line().await?;
         if line.iter().any(|(run, place)| told.get(run) != Some(place)) {
             for run in self.waiting_runs().await? {
-                let Some(place) = run.queue_position else { continue };
-                // The first place of a run was told when it was submitted.
-                if told.get(&run.id).is_some_and(|last| *last != place) {
+                let moved = told.get(&run.id) != run.queue_position.as_ref();
+                if moved && run.queue_position.is_some() {
                     self.publish_run(&run).await;
                 }
             }

@@ -139,6 +139,8 @@ impl Runs {
         }
         self.ring_soon(run);
         let (run, _) = self.announce(run).await?.ok_or_else(|| Fault::Broken("the new run is gone".into()))?;
+        // By fairness it may stand before others.
+        self.announce_line(RunState::Queued).await;
         Ok(Submitted { run, files: manifest.for_clients() })
     }
 

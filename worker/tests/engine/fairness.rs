@@ -78,8 +78,6 @@ async fn those_who_wait_hear_that_they_moved_up() {
     let mut room = place.bus.subscribe(&task_topic(task)).await.unwrap();
     let second = place.submit(task, ana, "echo 2").await.unwrap().run;
     assert_eq!(second.queue_position, Some(2));
-    // The engine has told the first place before the line moves.
-    tokio::time::sleep(Duration::from_millis(200)).await;
     place.runs.stop(first, bo).await.unwrap();
     let mut seen = Vec::new();
     while seen.last() != Some(&Some(1)) {
