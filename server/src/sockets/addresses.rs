@@ -1,8 +1,8 @@
 //! Where each address of a room socket stands. Plain state, no I/O.
 //!
 //! ```text
-//! (unknown) --frames before Auth--> waiting --Auth--> attached | denied
-//! attached --room ends it--> closed --Auth--> attached | denied      attached --client's Close--> (unknown)
+//! (unknown) --frames before Auth--> waiting --Auth--> attached | denied      denied --Auth--> attached | denied
+//! attached --room ends it--> closed --frames--> waiting                      attached --client's Close--> (unknown)
 //! ```
 
 use std::{collections::HashMap, sync::Arc};
@@ -24,10 +24,13 @@ pub(super) struct Attached {
     pub(super) speaker: Option<Arc<Speaker>>,
 }
 
-/// Frames that came before Auth, copied so that they pin no read buffer.
+/// Frames that came before Auth.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
-    frames: Vec<Bytes>,
+    /// In order, copied so that they pin no read buffer.
+    pub(super) frames: Vec<Bytes>,
+    /// The address was attached before, and the room ended it: the client does not begin anew by itself.
+    pub(super) again: bool,
 }
 
 /// Where one address stands.
@@ -39,7 +42,7 @@ pub(super) enum Address {
     Attached(Attached),
     /// It was told that it may not come in, and may try again.
     Denied,
-    /// The room ended it; what it says is answered by the question for its token.
+    /// The room ended it; the first thing it says is answered by the question for its token.
     Closed,
 }
 
@@ -69,15 +72,17 @@ impl Addresses {
 
     /// Keeps a frame until Auth comes.
     pub(super) fn keep(&mut self, address: &str, frame: &[u8], settings: &SocketSettings) -> Kept {
-        let is_new = !self.known.contains_key(address);
+        let is_closed = matches!(self.known.get(address), Some(Address::Closed));
+        let is_new = is_closed || !self.known.contains_key(address);
         if self.waiting_frames >= settings.waiting_frames
             || self.waiting_bytes + frame.len() > settings.waiting_bytes
-            || (is_new && (self.waiting_addresses >= settings.waiting_addresses || self.is_full(settings)))
+            || (is_new && self.waiting_addresses >= settings.waiting_addresses)
+            || (is_new && !is_closed && self.is_full(settings))
         {
             return Kept::Overflow;
         }
         if is_new {
-            self.known.insert(address.into(), Address::Waiting(Waiting::default()));
+            self.known.insert(address.into(), Address::Waiting(Waiting { frames: Vec::new(), again: is_closed }));
             self.waiting_addresses += 1;
         }
         if let Some(Address::Waiting(waiting)) = self.known.get_mut(address) {
@@ -128,13 +133,6 @@ impl Addresses {
     }
 }
 
-impl Waiting {
-    /// What waited, in order.
-    pub(super) fn into_frames(self) -> Vec<Bytes> {
-        self.frames
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -158,7 +156,7 @@ mod tests {
         }
         assert_eq!(addresses.keep("a", b"x", &settings), Kept::Overflow, "too many frames");
         let Some(Address::Waiting(waiting)) = addresses.take("a") else { panic!("the address waits") };
-        assert_eq!(waiting.into_frames().len(), 10);
+        assert_eq!(waiting.frames.len(), 10);
         assert_eq!(addresses.keep("a", &[0; 101], &settings), Kept::Overflow, "too many bytes");
         for name in ["a", "b", "c"] {
             assert_eq!(addresses.keep(name, b"x", &settings), Kept::Waits);
@@ -178,5 +176,8 @@ mod tests {
         addresses.end(SessionId(7));
         assert!(matches!(addresses.get("a"), Some(Address::Closed)));
         assert_eq!(addresses.attached().count(), 0);
+        assert_eq!(addresses.keep("a", b"x", &settings()), Kept::Waits);
+        let Some(Address::Waiting(waiting)) = addresses.take("a") else { panic!("the address waits") };
+        assert!(waiting.again);
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use coderoom_protocol::{
     address::{Address as Named, Target},
     control::ServerMessage,
-    frame::{self, ClientFrame, write},
+    frame::{self, ClientFrame, ClientPayload, SyncMessage, write},
     problem::{ErrorCode, WireError},
     role::Role,
     tree::NodeKind,
@@ -13,7 +13,7 @@ use coderoom_protocol::{
 use tokio::sync::oneshot;
 
 use super::{
-    addresses::{Address, Attached},
+    addresses::{Address, Attached, Waiting},
     control::Speaker,
     receive::{RoomDoor, hand_over},
     say,
@@ -57,7 +57,7 @@ impl RoomDoor {
         let prefix: Arc<[u8]> = write::address_prefix(address).into();
         let socket = Arc::clone(&self.socket);
         let before = self.addresses.take(address);
-        let waited = match before {
+        let Waiting { frames, again } = match before {
             Some(Address::Attached(attached)) if attached.user == identity.user => {
                 // The same person with a newer token.
                 socket.outbox.push(say::auth_ok(&prefix, role));
@@ -65,14 +65,19 @@ impl RoomDoor {
             }
             Some(Address::Attached(attached)) => {
                 self.detach_session(attached.session).await;
-                Vec::new()
+                Waiting::default()
             }
-            Some(Address::Waiting(waiting)) => waiting.into_frames(),
-            Some(Address::Denied | Address::Closed) | None => Vec::new(),
+            Some(Address::Waiting(waiting)) => waiting,
+            Some(Address::Closed) => Waiting { frames: Vec::new(), again: true },
+            Some(Address::Denied) | None => Waiting::default(),
         };
         self.attach(address, identity, role, place, prefix).await;
-        for held in waited {
-            let Some(Address::Attached(attached)) = self.addresses.get(address) else { return };
+        let Some(Address::Attached(attached)) = self.addresses.get(address) else { return };
+        if again {
+            // Asked for its token, a client sends nothing else: it gets the whole document, and is asked for what it has.
+            hand_over(&socket, attached, ClientPayload::Sync(SyncMessage::Step1(EMPTY_STATE_VECTOR))).await;
+        }
+        for held in frames {
             if let Ok(ClientFrame::Message { message, .. }) = frame::parse_frame(&held) {
                 hand_over(&socket, attached, message).await;
             }
@@ -170,6 +175,9 @@ pub(super) async fn attach_session(
     }
     Err(WireError::new(ErrorCode::Unavailable, "the room ends as soon as it is opened"))
 }
+
+/// The state vector of somebody who has nothing.
+const EMPTY_STATE_VECTOR: &[u8] = &[0];
 
 /// How often a room that has just ended is opened again for one attachment.
 const ATTEMPTS_TO_ATTACH: usize = 3;

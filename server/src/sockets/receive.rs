@@ -61,7 +61,10 @@ impl RoomDoor {
             | ClientPayload::Stateless(_) => match self.addresses.get(address) {
                 Some(Address::Attached(attached)) => hand_over(&self.socket, attached, message).await,
                 Some(Address::Denied) => {}
-                Some(Address::Closed) => self.socket.outbox.push(say::auth_ask(&write::address_prefix(address))),
+                Some(Address::Closed) => {
+                    self.socket.outbox.push(say::auth_ask(&write::address_prefix(address)));
+                    Box::pin(self.before_auth(address, message, bytes)).await;
+                }
                 Some(Address::Waiting(_)) | None => Box::pin(self.before_auth(address, message, bytes)).await,
             },
         }
