@@ -17,7 +17,7 @@ use coderoom_protocol::problem::{ErrorCode, WireError};
 use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::{app::App, http::problem::HttpError};
+use crate::{app::App, http::problem::HttpError, sockets};
 
 /// Prefix of the HTTP interface.
 pub const API: &str = "/api/v1";
@@ -54,8 +54,9 @@ pub fn router(app: App) -> Router {
         .merge(metrics::routes())
         .merge(web::routes())
         .layer(DefaultBodyLimit::max(app.settings.server.max_body_size.as_usize()))
+        .with_state(app.clone())
+        .merge(sockets::routes(app))
         .layer(middleware::from_fn(request::observe))
-        .with_state(app)
 }
 
 async fn no_route() -> HttpError {

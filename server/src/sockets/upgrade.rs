@@ -5,14 +5,13 @@ use axum::{
     http::{
         HeaderMap, HeaderValue, Method, StatusCode, Version,
         header::{
-            CONNECTION, CONTENT_TYPE, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
-            SEC_WEBSOCKET_VERSION, UPGRADE,
+            CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
         },
         request::Parts,
     },
     response::Response,
 };
-use coderoom_protocol::problem::{ErrorCode, Problem, WireError};
+use coderoom_protocol::problem::{ErrorCode, WireError};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -81,15 +80,6 @@ fn lists(headers: &HeaderMap, name: &axum::http::HeaderName, token: &str) -> boo
 fn tokens<'a>(headers: &'a HeaderMap, name: &axum::http::HeaderName) -> impl Iterator<Item = &'a str> {
     let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).map(str::trim).filter(|token| !token.is_empty())
-}
-
-/// The answer to a request that may not become a WebSocket.
-pub(super) fn refused(error: WireError) -> Response {
-    let problem = Problem::from(error);
-    let mut response = Response::new(Body::from(serde_json::to_vec(&problem).unwrap_or_default()));
-    *response.status_mut() = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-    response
 }
 
 #[cfg(test)]
