@@ -40,6 +40,9 @@ impl std::fmt::Debug for Replica {
     }
 }
 
+/// Client id of replicas that write nothing.
+pub(super) const SERVER_CLIENT: u64 = 2;
+
 impl Replica {
     /// An empty document whose own edits (only [`super::write_text`] makes any) carry `client`.
     #[must_use]

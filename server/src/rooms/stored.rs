@@ -5,7 +5,7 @@ use coderoom_backing::tables::{Row, TablesError};
 
 use super::{
     log_row,
-    replica::{Replica, ReplicaError},
+    replica::{Replica, ReplicaError, SERVER_CLIENT},
     seed,
 };
 
@@ -110,9 +110,7 @@ impl StoredDocument {
         if self.snapshot.is_none() && self.edits.is_empty() && seq == 0 {
             return Ok(String::new());
         }
-        Ok(self.replica(READING_CLIENT, seq)?.text()?)
+        Ok(self.replica(SERVER_CLIENT, seq)?.text()?)
     }
 }
 
-/// Client id of replicas that are only read and never write.
-const READING_CLIENT: u64 = 2;

@@ -1,0 +1,288 @@
+//! Who is in a place and where their cursors are: a small map of our own. Clocks count as in y-protocols; ids belong to
+//! the connection that announced them; whoever leaves is nulled at the same clock, so that the same page can come back.
+//!
+//! Holds no sockets and reads no clock: the room says what happened and when, and sends what is encoded here.
+
+use std::collections::HashMap;
+
+use coderoom_protocol::{
+    awareness::{self, Entry},
+    ids::UserId,
+};
+use tokio::time::Instant;
+
+use super::event::SessionId;
+
+/// Bounds of one session's presence.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PresenceLimits {
+    /// Ids.
+    pub(super) entries: usize,
+    /// Bytes of all its states together.
+    pub(super) bytes: usize,
+}
+
+/// Presence of one place.
+#[derive(Default)]
+pub(super) struct Presence {
+    /// By client id.
+    known: HashMap<u64, Known>,
+    /// Changed since the last flush, each once.
+    changed: Vec<u64>,
+}
+
+struct Known {
+    clock: u32,
+    /// `None`: gone. Kept until it expires, so that an older state cannot come back.
+    state: Option<Box<str>>,
+    /// Who announced it. `None`: the session has gone.
+    owner: Option<SessionId>,
+    user: UserId,
+    renewed_at: Instant,
+    /// Nulled by us, not by the client: the same page may come back at the same clock.
+    nulled_by_us: bool,
+    is_changed: bool,
+}
+
+impl Presence {
+    /// Takes in what a session announces. Entries that are stale, or belong to another user's connection, or go beyond the
+    /// limits, are left out. Gives whether anything changed.
+    pub(super) fn announce(
+        &mut self,
+        session: SessionId,
+        user: UserId,
+        entries: &[Entry<'_>],
+        limits: PresenceLimits,
+        now: Instant,
+    ) -> bool {
+        let mut changed = false;
+        for entry in entries {
+            if self.is_news(entry, user) && self.fits(session, entry, limits) {
+                self.put(session, user, entry, now);
+                changed = true;
+            }
+        }
+        changed
+    }
+
+    /// y-protocols accepts what is newer, or as new and the end. Two connections of one user may hand an id over:
+    /// the page that reconnects is often faster than the end of its old socket.
+    fn is_news(&self, entry: &Entry<'_>, user: UserId) -> bool {
+        match self.known.get(&entry.client) {
+            None => entry.state.is_some(),
+            Some(known) if known.user != user && known.owner.is_some() => false,
+            Some(known) if entry.clock == known.clock => match entry.state {
+                None => known.state.is_some(),
+                Some(_) => known.nulled_by_us,
+            },
+            Some(known) => entry.clock > known.clock,
+        }
+    }
+
+    fn fits(&self, session: SessionId, entry: &Entry<'_>, limits: PresenceLimits) -> bool {
+        let Some(state) = entry.state else { return true };
+        let others = self.known.iter().filter(|(client, known)| {
+            **client != entry.client && known.owner == Some(session) && known.state.is_some()
+        });
+        let (count, bytes) = others.fold((0, 0), |(count, bytes), (_, known)| {
+            (count + 1, bytes + known.state.as_ref().map_or(0, |state| state.len()))
+        });
+        count < limits.entries && bytes + state.len() <= limits.bytes
+    }
+
+    fn put(&mut self, session: SessionId, user: UserId, entry: &Entry<'_>, now: Instant) {
+        let was_changed = self.known.get(&entry.client).is_some_and(|known| known.is_changed);
+        let known = Known {
+            clock: entry.clock,
+            state: entry.state.map(Box::from),
+            owner: Some(session),
+            user,
+            renewed_at: now,
+            nulled_by_us: false,
+            is_changed: true,
+        };
+        self.known.insert(entry.client, known);
+        if !was_changed {
+            self.changed.push(entry.client);
+        }
+    }
+
+    /// A session has gone: its ids are nulled at the same clock. Gives whether anything changed.
+    pub(super) fn leave(&mut self, session: SessionId, now: Instant) -> bool {
+        self.null(|known| known.owner == Some(session), now)
+    }
+
+    /// Nulls what nobody renewed since `expiry` ago and forgets what was nulled before that. Gives whether anything changed.
+    pub(super) fn expire(&mut self, now: Instant, expiry: std::time::Duration) -> bool {
+        let is_old = |known: &Known| now.duration_since(known.renewed_at) >= expiry;
+        self.known.retain(|_, known| known.is_changed || known.state.is_some() || !is_old(known));
+        self.null(is_old, now)
+    }
+
+    fn null(&mut self, which: impl Fn(&Known) -> bool, now: Instant) -> bool {
+        let mut changed = false;
+        for (client, known) in self.known.iter_mut().filter(|(_, known)| which(known)) {
+            known.owner = None;
+            if known.state.take().is_some() {
+                known.nulled_by_us = true;
+                known.renewed_at = now;
+                changed = true;
+                if !std::mem::replace(&mut known.is_changed, true) {
+                    self.changed.push(*client);
+                }
+            }
+        }
+        changed
+    }
+
+    /// When [`Self::expire`] has something to do next.
+    pub(super) fn next_expiry(&self, expiry: std::time::Duration) -> Option<Instant> {
+        self.known.values().map(|known| known.renewed_at + expiry).min()
+    }
+
+    /// Whether something waits for [`Self::flush`].
+    pub(super) fn has_changes(&self) -> bool {
+        !self.changed.is_empty()
+    }
+
+    /// What changed since the last flush, as one update.
+    pub(super) fn flush(&mut self) -> Vec<u8> {
+        let changed = std::mem::take(&mut self.changed);
+        for client in &changed {
+            if let Some(known) = self.known.get_mut(client) {
+                known.is_changed = false;
+            }
+        }
+        let entries: Vec<_> = changed.iter().filter_map(|client| self.entry(*client)).collect();
+        encode(entries)
+    }
+
+    /// All that is known, with those who have just left: a page that comes back learns that it was nulled and announces
+    /// itself anew. `None` when nobody is or was here.
+    pub(super) fn all(&self) -> Option<Vec<u8>> {
+        if self.known.is_empty() {
+            return None;
+        }
+        Some(encode(self.known.keys().filter_map(|client| self.entry(*client)).collect()))
+    }
+
+    /// Whether nothing is known.
+    pub(super) fn is_empty(&self) -> bool {
+        self.known.is_empty()
+    }
+
+    fn entry(&self, client: u64) -> Option<Entry<'_>> {
+        let known = self.known.get(&client)?;
+        Some(Entry { client, clock: known.clock, state: known.state.as_deref() })
+    }
+}
+
+fn encode(entries: Vec<Entry<'_>>) -> Vec<u8> {
+    let mut update = Vec::new();
+    awareness::encode(&mut update, entries.into_iter());
+    update
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const A: SessionId = SessionId(1);
+    const B: SessionId = SessionId(2);
+    const LIMITS: PresenceLimits = PresenceLimits { entries: 2, bytes: 20 };
+    const EXPIRY: Duration = Duration::from_secs(30);
+
+    struct Place {
+        presence: Presence,
+        now: Instant,
+        alice: UserId,
+        bob: UserId,
+    }
+
+    impl Place {
+        fn new() -> Self {
+            Self { presence: Presence::default(), now: Instant::now(), alice: UserId::new(), bob: UserId::new() }
+        }
+
+        fn say(&mut self, session: SessionId, user: UserId, client: u64, clock: u32, state: Option<&str>) -> bool {
+            self.presence.announce(session, user, &[Entry { client, clock, state }], LIMITS, self.now)
+        }
+    }
+
+    fn read(update: &[u8]) -> Vec<(u64, u32, Option<String>)> {
+        let mut entries: Vec<_> = awareness::parse(update)
+            .unwrap()
+            .iter()
+            .map(|entry| (entry.client, entry.clock, entry.state.map(str::to_owned)))
+            .collect();
+        entries.sort_unstable();
+        entries
+    }
+
+    #[test]
+    fn only_newer_clocks_and_the_end_at_the_same_clock_count() {
+        let mut place = Place::new();
+        let alice = place.alice;
+        assert!(place.say(A, alice, 7, 3, Some("{}")));
+        assert!(!place.say(A, alice, 7, 3, Some("{\"a\":1}")));
+        assert!(!place.say(A, alice, 7, 2, Some("{}")));
+        assert!(place.say(A, alice, 7, 3, None));
+        assert!(!place.say(A, alice, 7, 3, None));
+        assert!(!place.say(A, alice, 7, 3, Some("{}")), "its own end counts");
+        assert!(place.say(A, alice, 7, 4, Some("{}")));
+        assert_eq!(read(&place.presence.flush()), [(7, 4, Some("{}".into()))], "changes coalesce");
+        assert!(!place.presence.has_changes());
+    }
+
+    #[test]
+    fn ids_belong_to_the_connection_that_announced_them() {
+        let mut place = Place::new();
+        let (alice, bob) = (place.alice, place.bob);
+        assert!(place.say(A, alice, 7, 3, Some("{}")));
+        assert!(!place.say(B, bob, 7, 9, Some("{}")), "somebody else's id");
+        assert!(!place.say(B, bob, 7, 3, None));
+        assert!(place.say(B, alice, 7, 4, Some("{}")), "the same user's new connection");
+        assert!(!place.presence.leave(A, place.now), "the old connection's end does not null it");
+        assert_eq!(read(&place.presence.flush()), [(7, 4, Some("{}".into()))]);
+    }
+
+    #[test]
+    fn who_leaves_is_nulled_at_the_same_clock_and_may_come_back() {
+        let mut place = Place::new();
+        let alice = place.alice;
+        place.say(A, alice, 7, 3, Some("{}"));
+        place.presence.flush();
+        assert!(place.presence.leave(A, place.now));
+        assert_eq!(read(&place.presence.flush()), [(7, 3, None)]);
+        assert_eq!(read(&place.presence.all().unwrap()), [(7, 3, None)], "joiners learn who was nulled");
+        assert!(place.say(B, alice, 7, 3, Some("{}")));
+    }
+
+    #[test]
+    fn silence_ends_presence_and_later_the_memory_of_it() {
+        let mut place = Place::new();
+        let alice = place.alice;
+        place.say(A, alice, 7, 3, Some("{}"));
+        place.presence.flush();
+        assert!(!place.presence.expire(place.now + EXPIRY - Duration::from_millis(1), EXPIRY));
+        assert!(place.presence.expire(place.now + EXPIRY, EXPIRY));
+        assert_eq!(read(&place.presence.flush()), [(7, 3, None)]);
+        assert!(!place.presence.expire(place.now + EXPIRY + EXPIRY, EXPIRY));
+        assert!(place.presence.is_empty());
+    }
+
+    #[test]
+    fn entries_and_bytes_of_a_session_are_bounded() {
+        let mut place = Place::new();
+        let (alice, bob) = (place.alice, place.bob);
+        let twelve = r#"{"a":123456}"#;
+        assert!(place.say(A, alice, 1, 1, Some(twelve)));
+        assert!(!place.say(A, alice, 2, 1, Some(twelve)), "24 bytes are too many");
+        assert!(place.say(A, alice, 2, 1, Some("{}")));
+        assert!(!place.say(A, alice, 3, 1, Some("{}")), "three are too many");
+        assert!(place.say(A, alice, 1, 2, Some(r#"{"a":654321}"#)), "its own old state does not count");
+        assert!(place.say(B, bob, 3, 1, Some("{}")), "others have their own bounds");
+    }
+}
