@@ -3,28 +3,47 @@
 //!
 //! Nothing here knows sockets: an [`outbox::Outbox`] is a bounded queue of encoded WebSocket frames.
 
+mod compact;
+mod document;
 pub mod event;
 pub mod frames;
+mod group_commit;
+mod load_document;
 mod log_row;
+mod mailbox;
+mod members;
 pub mod outbox;
+mod presence;
 pub mod read_text;
+mod registry;
 mod replica;
+mod room;
+mod say;
 pub mod seed;
 pub mod settings;
 mod stored;
+#[cfg(test)]
+mod tests;
+mod text_diff;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use coderoom_backing::{bus::Bus, clock::Clock, tables::Tables};
 use coderoom_protocol::{
     control::FileWritten,
     ids::{FileId, TaskId, UserId},
-    problem::WireError,
+    problem::{ErrorCode, WireError},
     role::Role,
 };
 use futures_util::future::BoxFuture;
+use tokio::sync::{Semaphore, oneshot};
 use tokio_util::task::TaskTracker;
 
+use self::{
+    group_commit::GroupCommit,
+    mailbox::{Letter, Mailbox},
+    registry::Registry,
+};
 pub use event::{Place, RoomEvent, Session, SessionId};
 pub use replica::ReplicaError;
 pub use settings::RoomSettings;
@@ -35,55 +54,143 @@ pub type ReadRole =
     Arc<dyn Fn(TaskId, UserId) -> BoxFuture<'static, Result<Option<Role>, WireError>> + Send + Sync + 'static>;
 
 /// A cheap handle to all open rooms of this node.
-#[derive(Clone, Debug)]
-pub struct Rooms {}
+#[derive(Clone)]
+pub struct Rooms {
+    shared: Arc<Shared>,
+}
+
+/// What all rooms of a node share.
+struct Shared {
+    tables: Tables,
+    bus: Bus,
+    clock: Clock,
+    settings: RoomSettings,
+    read_role: ReadRole,
+    commits: Arc<GroupCommit>,
+    /// A turn for each compaction.
+    compactions: Semaphore,
+    registry: Registry,
+    /// Counts rooms and what they do in the background.
+    tracker: TaskTracker,
+}
+
+impl std::fmt::Debug for Rooms {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Rooms").field("open", &self.shared.registry.len()).finish_non_exhaustive()
+    }
+}
 
 impl Rooms {
-    /// No open rooms yet. Background work (one group commit for all rooms, one task per room) is counted by `tracker`.
+    /// No open rooms yet. The group commit for all rooms starts at once, so this must be called inside the runtime; it lives
+    /// as long as the runtime. Rooms and their background work are counted by `tracker`: after [`Self::drain`] it empties.
     #[must_use]
     pub fn new(
-        _tables: Tables,
-        _bus: Bus,
-        _clock: Clock,
-        _settings: RoomSettings,
-        _read_role: ReadRole,
-        _tracker: &TaskTracker,
+        tables: Tables,
+        bus: Bus,
+        clock: Clock,
+        settings: RoomSettings,
+        read_role: ReadRole,
+        tracker: &TaskTracker,
     ) -> Self {
-        todo!()
+        let retry = (Duration::from_millis(settings.retry_ms.0), Duration::from_millis(settings.retry_ms.1));
+        let gather = Duration::from_millis(settings.gather_ms);
+        let commits = Arc::new(GroupCommit::new(tables.clone(), clock.clone(), gather, retry));
+        tokio::spawn(Arc::clone(&commits).run());
+        let shared = Shared {
+            tables,
+            bus,
+            clock,
+            settings,
+            read_role,
+            commits,
+            compactions: Semaphore::new(COMPACTIONS_AT_ONCE),
+            registry: Registry::default(),
+            tracker: tracker.clone(),
+        };
+        Self { shared: Arc::new(shared) }
     }
 
     /// The room of a task, opened if it is not. The caller has checked that the task exists.
-    pub async fn open(&self, _task: TaskId) -> Result<RoomHandle, WireError> {
-        todo!()
+    /// Fails with `unavailable` when the node drains.
+    pub async fn open(&self, task: TaskId) -> Result<RoomHandle, WireError> {
+        let mailbox = self.shared.registry.open(&self.shared, task);
+        let draining = || WireError::new(ErrorCode::Unavailable, "The server is going away; connect again.");
+        mailbox.map(|mailbox| RoomHandle { mailbox }).ok_or_else(draining)
     }
 
     /// Waits until every edit that this node had received for the task before the call is stored.
     /// Fails with `not_stored` after a named time limit ([`RoomSettings::barrier_ms`]).
-    pub async fn barrier(&self, _task: TaskId) -> Result<(), WireError> {
-        todo!()
+    pub async fn barrier(&self, task: TaskId) -> Result<(), WireError> {
+        // A room that is not open has stored everything: that is when rooms end.
+        let Some(mailbox) = self.shared.registry.get(task) else { return Ok(()) };
+        let (reply, answer) = oneshot::channel();
+        if mailbox.send(RoomEvent::Barrier { reply }).await.is_err() {
+            return Ok(());
+        }
+        let limit = Duration::from_millis(self.shared.settings.barrier_ms);
+        match tokio::time::timeout(limit, answer).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) | Err(_) => Err(WireError::plain(ErrorCode::NotStored)),
+        }
     }
 
-    /// Makes the text of a live document equal to `text` by the smallest edit; returns when it is stored.
-    pub async fn write_text(&self, _task: TaskId, _file: FileId, _text: String) -> Result<FileWritten, WireError> {
-        todo!()
+    /// Makes the text of a live document equal to `text` by the smallest edit; returns when it is stored. Fails with
+    /// `file_too_large`, `not_found`, or `not_stored` (then the edit may still be stored later).
+    pub async fn write_text(&self, task: TaskId, file: FileId, text: String) -> Result<FileWritten, WireError> {
+        let (mut reply, answer) = oneshot::channel();
+        let mut text = text;
+        loop {
+            let room = self.open(task).await?;
+            match room.mailbox.send_back(RoomEvent::WriteText { file, text, reply }).await {
+                Ok(()) => break,
+                // The room ended in between: the next one takes it.
+                Err(RoomEvent::WriteText { text: same_text, reply: same_reply, .. }) => {
+                    (text, reply) = (same_text, same_reply);
+                }
+                Err(_) => return Err(WireError::plain(ErrorCode::Internal)),
+            }
+        }
+        let limit = Duration::from_millis(self.shared.settings.barrier_ms);
+        match tokio::time::timeout(limit, answer).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) | Err(_) => Err(WireError::plain(ErrorCode::NotStored)),
+        }
     }
 
     /// For a drain, after the sockets have gone: waits until everything received is stored, then ends all rooms.
     /// No room opens after it.
     pub async fn drain(&self) {
-        todo!()
+        for mailbox in self.shared.registry.drain() {
+            mailbox.post(Letter::Drain);
+        }
+        while self.shared.registry.len() > 0 {
+            tokio::time::sleep(DRAIN_LOOK).await;
+        }
+    }
+
+    /// Number of open rooms.
+    #[must_use]
+    pub fn open_count(&self) -> usize {
+        self.shared.registry.len()
     }
 }
 
+/// Compactions share the disk with edits and are never urgent.
+const COMPACTIONS_AT_ONCE: usize = 1;
+/// How often a drain looks whether the last room has ended.
+const DRAIN_LOOK: Duration = Duration::from_millis(10);
+
 /// A cheap handle to one open room.
 #[derive(Clone, Debug)]
-pub struct RoomHandle {}
+pub struct RoomHandle {
+    mailbox: Arc<Mailbox>,
+}
 
 impl RoomHandle {
     /// Hands an event to the room; waits while the room's mailbox is full (that holds back the socket that sends too fast).
     /// Fails when the room has ended (the caller opens it again).
-    pub async fn send(&self, _event: RoomEvent) -> Result<(), RoomGone> {
-        todo!()
+    pub async fn send(&self, event: RoomEvent) -> Result<(), RoomGone> {
+        self.mailbox.send(event).await
     }
 }
 

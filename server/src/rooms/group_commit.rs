@@ -200,12 +200,15 @@ impl GroupCommit {
         let at = self.clock.now_ms();
         let mut statements = Vec::with_capacity(rows.len() * 2);
         // All of one text, then all of the other: the statement is looked up once each.
-        statements.extend(rows.iter().map(|row| {
-            Statement::new(ADVANCE, values![row.file.as_str(), row.epoch, row.count, row.inserted, at])
-        }));
-        statements.extend(rows.iter().map(|row| {
-            Statement::new(INSERT, values![row.file.as_str(), row.epoch, row.count, row.data.clone(), at])
-        }));
+        statements
+            .extend(rows.iter().map(|row| {
+                Statement::new(ADVANCE, values![row.file.as_str(), row.epoch, row.count, row.inserted, at])
+            }));
+        statements.extend(
+            rows.iter().map(|row| {
+                Statement::new(INSERT, values![row.file.as_str(), row.epoch, row.count, row.data.clone(), at])
+            }),
+        );
         let answers = self.tables.batch(statements).await?;
         answers.iter().take(rows.len()).map(|answer| answer.first().map(|row: &Row| row.uint(0)).transpose()).collect()
     }

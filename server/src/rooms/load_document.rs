@@ -89,8 +89,12 @@ async fn fetch(tables: &Tables, task: TaskId, file: FileId) -> Result<Option<Sto
         None => None,
     };
     let after = snapshot.as_ref().map_or(0, |snapshot| snapshot.seq);
-    let mut stored =
-        Stored { epoch: row.uint(0)?, seq: row.uint(1)?, size: row.uint(2)?, document: StoredDocument { snapshot, edits: vec![] } };
+    let mut stored = Stored {
+        epoch: row.uint(0)?,
+        seq: row.uint(1)?,
+        size: row.uint(2)?,
+        document: StoredDocument { snapshot, edits: vec![] },
+    };
     if stored.seq > after {
         let rows = tx
             .query(

@@ -14,10 +14,10 @@ use tokio::sync::{Notify, Semaphore, oneshot};
 use super::{
     RoomGone,
     compact::Compacted,
+    document::write_text::Computed,
     event::{Place, RoomEvent, Session},
     group_commit::Outcome,
     load_document::{LoadError, Loaded},
-    room::write_text::Computed,
 };
 
 /// One permit of the semaphore stands for this many bytes, and every event costs at least one.
@@ -87,16 +87,25 @@ impl Mailbox {
 
     /// Puts an event in; waits while there is no room.
     pub(super) async fn send(&self, event: RoomEvent) -> Result<(), RoomGone> {
+        self.send_back(event).await.map_err(|_| RoomGone)
+    }
+
+    /// The same; gives the event back when the room has ended.
+    #[expect(clippy::result_large_err, reason = "the event is handed back as it came, in the rare case")]
+    pub(super) async fn send_back(&self, event: RoomEvent) -> Result<(), RoomEvent> {
         let units = u32::try_from(1 + payload_len(&event) / UNIT_BYTES).unwrap_or(u32::MAX).min(self.units);
-        self.left.acquire_many(units).await.map_err(|_| RoomGone)?.forget();
+        match self.left.acquire_many(units).await {
+            Ok(permit) => permit.forget(),
+            Err(_) => return Err(event),
+        }
+        let mut state = self.lock();
+        if state.closed {
+            return Err(event);
+        }
         let letter = match event {
             RoomEvent::Attach { session, place, attached } => Letter::Attach(Box::new((session, place, attached))),
             other => Letter::Event(other),
         };
-        let mut state = self.lock();
-        if state.closed {
-            return Err(RoomGone);
-        }
         state.units += units as usize;
         self.put(state, letter);
         Ok(())

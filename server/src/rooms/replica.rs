@@ -2,16 +2,17 @@
 //!
 //! Only bytes that passed the gate (or that this server wrote) may come here: decoding raw bytes can end the process.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
-use yrs::{
-    Doc, GetString, OffsetKind, Options, ReadTxn, StateVector, Text, TextRef, Transact, TransactionMut, Update,
-    block::ClientID,
-    updates::{decoder::Decode, encoder::Encode},
+use std::{
+    collections::HashMap,
+    ops::Range,
+    panic::{AssertUnwindSafe, catch_unwind},
 };
 
-/// Name of the shared type that holds the text of every document.
-pub(super) const ROOT: &str = "source";
+use coderoom_protocol::gate::{DeleteRange, ROOT, StateVector};
+use yrs::{
+    Doc, GetString, OffsetKind, Options, ReadTxn, Text, TextRef, Transact, TransactionMut, Update, block::ClientID,
+    updates::decoder::Decode,
+};
 
 /// Updates applied in one transaction while replaying a log. 16 to 1,024 are equally fast (780 ns an update);
 /// one transaction for all is seven times slower (measured November 2026, 259,778 edits).
@@ -85,24 +86,30 @@ impl Replica {
         guarded(|| Ok(self.source.get_string(&self.doc.transact())))
     }
 
-    /// Length of the text in UTF-16 code units.
-    pub(super) fn utf16_len(&self) -> Result<u32, ReplicaError> {
-        guarded(|| Ok(self.source.len(&self.doc.transact())))
+    /// How many clocks of each client are in it.
+    pub(super) fn vector(&self) -> Result<StateVector, ReplicaError> {
+        guarded(|| {
+            let vector = self.doc.transact().state_vector();
+            Ok(vector.iter().map(|(client, &clock)| (client.get(), clock)).collect())
+        })
     }
 
-    /// How many clocks of each client are in it.
-    pub(super) fn state_vector(&self) -> Result<StateVector, ReplicaError> {
-        guarded(|| Ok(self.doc.transact().state_vector()))
+    /// Everything deleted, as ranges of clocks.
+    pub(super) fn deleted(&self) -> Result<Deleted, ReplicaError> {
+        guarded(|| Ok(Deleted::new(&self.doc.transact().snapshot().delete_set)))
     }
 
     /// What somebody with this state vector lacks (v1). The delete set is always whole.
     pub(super) fn diff_v1(&self, known: &StateVector) -> Result<Vec<u8>, ReplicaError> {
-        guarded(|| Ok(self.doc.transact().encode_diff_v1(known)))
+        guarded(|| {
+            let known = known.iter().map(|(client, clock)| (ClientID::new(client), clock)).collect();
+            Ok(self.doc.transact().encode_diff_v1(&known))
+        })
     }
 
     /// The whole state (v2).
     pub(super) fn state_v2(&self) -> Result<Vec<u8>, ReplicaError> {
-        guarded(|| Ok(self.doc.transact().encode_diff_v2(&StateVector::default())))
+        guarded(|| Ok(self.doc.transact().encode_diff_v2(&yrs::StateVector::default())))
     }
 
     /// Replaces pieces of the text and gives the update (v1) of it. Pieces are (offset, removed, inserted) with offsets and
@@ -123,10 +130,32 @@ impl Replica {
     }
 }
 
-/// A state vector as it goes over the wire.
-#[must_use]
-pub(super) fn encode_state_vector(vector: &StateVector) -> Vec<u8> {
-    vector.encode_v1()
+/// What is deleted in a document: for each client, ranges of clocks that neither touch nor overlap, ascending.
+pub(super) struct Deleted(HashMap<u64, Vec<Range<u32>>>);
+
+impl Deleted {
+    fn new(deleted: &yrs::IdSet) -> Self {
+        let merged = deleted.iter().map(|(client, ranges)| {
+            let mut sorted: Vec<Range<u32>> = ranges.iter().cloned().collect();
+            sorted.sort_unstable_by_key(|range| range.start);
+            sorted.dedup_by(|next, last| {
+                let touches = next.start <= last.end;
+                if touches {
+                    last.end = last.end.max(next.end);
+                }
+                touches
+            });
+            (client.get(), sorted)
+        });
+        Self(merged.collect())
+    }
+
+    /// Whether all of a range is deleted.
+    pub(super) fn covers(&self, range: DeleteRange) -> bool {
+        let Some(ranges) = self.0.get(&range.client) else { return false };
+        let behind = ranges.partition_point(|known| known.start <= range.start);
+        behind.checked_sub(1).and_then(|index| ranges.get(index)).is_some_and(|known| range.end <= known.end)
+    }
 }
 
 fn apply_decoded(

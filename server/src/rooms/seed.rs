@@ -5,9 +5,9 @@ use coderoom_backing::{
     tables::{Sql, Statement},
     values,
 };
-use coderoom_protocol::ids::FileId;
+use coderoom_protocol::{gate::ROOT, ids::FileId};
 
-use super::{log_row, replica::ROOT};
+use super::log_row;
 
 /// The client that all seeds are written by.
 pub const SEED_CLIENT: u64 = 1;
@@ -62,6 +62,8 @@ fn put_string(buffer: &mut Vec<u8>, text: &str) {
 
 #[cfg(test)]
 mod tests {
+    use coderoom_protocol::gate::StateVector;
+
     use super::{super::replica::Replica, *};
 
     #[test]
@@ -91,6 +93,6 @@ mod tests {
         let more = replica.edit([(1, 1, "c".into())]).unwrap();
         assert!(text_of(&seed).is_some());
         assert_eq!(text_of(&more), None);
-        assert_eq!(text_of(&replica.diff_v1(&yrs::StateVector::default()).unwrap()), None);
+        assert_eq!(text_of(&replica.diff_v1(&StateVector::default()).unwrap()), None);
     }
 }

@@ -63,13 +63,6 @@ impl StoredEdits {
 }
 
 impl StoredDocument {
-    /// Number of the last edit in it.
-    #[must_use]
-    pub(super) fn seq(&self) -> u64 {
-        let in_snapshot = self.snapshot.as_ref().map_or(0, |snapshot| snapshot.seq);
-        self.edits.last().map_or(in_snapshot, |row| row.seq + row.count - 1)
-    }
-
     /// Checks that no edit is missing between the snapshot and `seq`.
     fn check(&self, seq: u64) -> Result<(), StoredError> {
         let mut next = self.snapshot.as_ref().map_or(0, |snapshot| snapshot.seq) + 1;
@@ -113,4 +106,3 @@ impl StoredDocument {
         Ok(self.replica(SERVER_CLIENT, seq)?.text()?)
     }
 }
-

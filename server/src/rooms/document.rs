@@ -1,0 +1,222 @@
+//! One document of a room: (file, epoch), who is attached to it, its replica while it is in memory, and the edits on their
+//! way to the tables. Owned by the room's task; nothing here waits.
+//!
+//! Edits are *received* (here), *stored* (by the group commit) and then *shown*: the accepted vector runs ahead of the
+//! shown one by what is in flight.
+
+pub(super) mod committed;
+pub(super) mod load;
+pub(super) mod receive;
+pub(super) mod rest;
+pub(super) mod write_text;
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use bytes::Bytes;
+use coderoom_protocol::{
+    control::{FileWritten, NoticeCode},
+    gate::{StateVector, Writers},
+    ids::{FileId, TaskId},
+    problem::WireError,
+};
+use tokio::{sync::oneshot, time::Instant};
+
+use self::write_text::Job;
+use super::{
+    Shared,
+    event::{RoomEvent, SessionId},
+    group_commit::Edits,
+    mailbox::Mailbox,
+    members::Members,
+    presence::Presence,
+    replica::{Deleted, Replica},
+};
+
+/// What documents need of their room.
+pub(super) struct Surroundings {
+    pub(super) shared: Arc<Shared>,
+    pub(super) task: TaskId,
+    pub(super) mailbox: Arc<Mailbox>,
+    /// When the current batch of letters was taken.
+    pub(super) now: Instant,
+    /// For the control channel, sent after the batch.
+    pub(super) notices: Vec<(NoticeCode, FileId, &'static str)>,
+    /// Documents with edits that have not been handed to the group commit.
+    pub(super) unsubmitted: Vec<FileId>,
+}
+
+/// A document and who is attached to it. Without a replica it costs a few hundred bytes.
+pub(super) struct Document {
+    pub(super) file: FileId,
+    pub(super) members: Members,
+    pub(super) presence: Presence,
+    /// Which life in memory: answers of background work for an earlier one are void.
+    pub(super) generation: u64,
+    /// In memory, or being rebuilt.
+    pub(super) live: Option<Box<Live>>,
+    /// Set while the replica is being loaded: what waits for it.
+    pub(super) waiting: Option<Box<Waiting>>,
+    /// Last edit, joiner or reader.
+    pub(super) used_at: Instant,
+}
+
+/// Events that need the replica, in order.
+#[derive(Default)]
+pub(super) struct Waiting {
+    held: VecDeque<Held>,
+    bytes: usize,
+}
+
+enum Held {
+    Event(RoomEvent),
+    Ticket(Ticket),
+}
+
+/// A document in memory.
+pub(super) struct Live {
+    epoch: u64,
+    /// Number of the last stored edit.
+    seq: u64,
+    /// `None` while it is being rebuilt.
+    replica: Option<Replica>,
+    /// Stored while the replica is being rebuilt: to be applied to it, with their numbers.
+    unapplied: Vec<(u64, Bytes)>,
+    /// What is stored, and therefore shown.
+    shown: StateVector,
+    /// What has passed the gate.
+    accepted: StateVector,
+    /// Accepted edits, and what waits for those before it, oldest first.
+    in_flight: VecDeque<InFlight>,
+    in_flight_bytes: usize,
+    /// Accepted since the last hand-over to the group commit.
+    gathered: Gathered,
+    /// Bytes of the text: an upper bound of what is accepted.
+    text_bound: u64,
+    /// The version at which `text_bound` was computed from the text.
+    exact_at: Option<u64>,
+    /// Applied commits.
+    version: u64,
+    /// Edits since the last snapshot …
+    loose_edits: u64,
+    /// … and their bytes.
+    loose_bytes: u64,
+    /// A compaction is under way.
+    is_compacting: bool,
+    /// The edit at which a compaction failed: not tried again until much has changed.
+    compaction_failed_at: Option<u64>,
+    cache: Cache,
+    writes: VecDeque<Job>,
+    /// Who waits for the edit that is being computed.
+    writing: Option<oneshot::Sender<Result<FileWritten, WireError>>>,
+    /// Storing fails and members know it.
+    is_failing: bool,
+    /// Takes no edits until storing works again, and members know it.
+    is_read_only: bool,
+}
+
+/// Answers that many joiners share, void after the next edit.
+#[derive(Default)]
+struct Cache {
+    /// What somebody with this vector lacks.
+    diffs: Vec<(StateVector, Bytes)>,
+    deleted: Option<Deleted>,
+}
+
+#[derive(Default)]
+struct Gathered {
+    data: Vec<u8>,
+    count: u64,
+    inserted_bytes: u64,
+}
+
+/// An accepted edit, or what is due when all before it are stored.
+enum InFlight {
+    Edit {
+        /// `None`: this server.
+        author: Option<SessionId>,
+        update: Bytes,
+        writers: Writers,
+    },
+    /// An answer to a session whose update needed no commit.
+    Answer { session: SessionId, is_stored: bool },
+    /// The answer to a `write_text`.
+    Written { reply: oneshot::Sender<Result<FileWritten, WireError>>, changed: bool },
+    /// A barrier.
+    Ticket(#[expect(dead_code, reason = "held for its drop")] Ticket),
+}
+
+/// A share of a barrier, which is passed when the last share is dropped.
+#[derive(Clone)]
+pub(super) struct Ticket(#[expect(dead_code, reason = "held for its drop")] Arc<Signal>);
+
+struct Signal(Option<oneshot::Sender<Result<(), WireError>>>);
+
+impl Drop for Signal {
+    fn drop(&mut self) {
+        if let Some(reply) = self.0.take() {
+            let _ = reply.send(Ok(()));
+        }
+    }
+}
+
+impl Ticket {
+    pub(super) fn new(reply: oneshot::Sender<Result<(), WireError>>) -> Self {
+        Self(Arc::new(Signal(Some(reply))))
+    }
+}
+
+impl Document {
+    pub(super) fn new(file: FileId, now: Instant) -> Self {
+        Self {
+            file,
+            members: Members::default(),
+            presence: Presence::default(),
+            generation: new_generation(),
+            live: None,
+            waiting: None,
+            used_at: now,
+        }
+    }
+
+    /// Adds this document's share to a barrier, if anything of it is not stored yet.
+    pub(super) fn join_barrier(&mut self, ticket: &Ticket) {
+        if let Some(waiting) = &mut self.waiting {
+            waiting.held.push_back(Held::Ticket(ticket.clone()));
+        } else if let Some(live) = &mut self.live {
+            if live.writing.is_some() || !live.writes.is_empty() {
+                live.writes.push_back(Job::Ticket(ticket.clone()));
+            } else if !live.in_flight.is_empty() {
+                live.in_flight.push_back(InFlight::Ticket(ticket.clone()));
+            }
+        }
+    }
+
+    /// Hands what has been accepted to the group commit.
+    pub(super) fn submit(&mut self, around: &Surroundings) {
+        let Some(live) = &mut self.live else { return };
+        let Gathered { data, count, inserted_bytes } = std::mem::take(&mut live.gathered);
+        if count > 0 {
+            around.shared.commits.submit(Edits {
+                file: self.file,
+                epoch: live.epoch,
+                generation: self.generation,
+                count,
+                data,
+                inserted_bytes,
+                room: Arc::clone(&around.mailbox),
+            });
+        }
+    }
+}
+
+/// Unique in the process: a room that was opened again must not take answers meant for the one before.
+fn new_generation() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}

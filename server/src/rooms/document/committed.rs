@@ -1,0 +1,225 @@
+//! After the commit, and only then: edits are shown to the others, acknowledged to their authors, and applied.
+
+use bytes::Bytes;
+use coderoom_protocol::{
+    control::{FileWritten, NoticeCode},
+    problem::{ErrorCode, WireError},
+};
+
+use super::{Document, Gathered, InFlight, Surroundings, new_generation};
+use crate::rooms::{
+    compact,
+    event::{Framing, SessionId},
+    group_commit::{Outcome, Rejected},
+    mailbox::Letter,
+    members::{Answers, add_answer},
+    replica::ReplicaError,
+};
+
+/// The edits of one commit, taken from what is in flight, with what is due after them.
+#[derive(Default)]
+struct Batch {
+    updates: Vec<Bytes>,
+    bytes: usize,
+    answers: Vec<Answers>,
+    /// Set when all edits have this author.
+    author: Option<SessionId>,
+}
+
+impl Document {
+    /// Takes in what became of the oldest edits in flight. `false`: the file is gone and so must be the document.
+    pub(in crate::rooms) fn committed(&mut self, around: &mut Surroundings, outcome: Outcome) -> bool {
+        if outcome.generation != self.generation || self.live.is_none() {
+            return true;
+        }
+        match outcome.result {
+            Ok(last) => self.stored(around, outcome.count, last),
+            Err(Rejected::Refused) => {
+                self.roll_back(around);
+                if let Some(live) = &self.live {
+                    self.members.push_step1(&live.accepted.encode());
+                }
+            }
+            Err(Rejected::Gone) => {
+                self.roll_back(around);
+                return false;
+            }
+        }
+        true
+    }
+
+    fn stored(&mut self, around: &mut Surroundings, count: u64, last: u64) {
+        let Some(live) = &mut self.live else { return };
+        let first = (last + 1).saturating_sub(count);
+        let before = live.seen();
+        let mut batch = Batch::default();
+        while batch.updates.len() < count as usize {
+            let Some(entry) = live.in_flight.pop_front() else { break };
+            if let InFlight::Edit { writers, update, .. } = &entry {
+                for writer in writers {
+                    live.shown.advance(writer.client, writer.end);
+                }
+                live.in_flight_bytes -= update.len();
+            }
+            batch.take(entry, self.file, last);
+        }
+        while let Some(entry) = live.in_flight.pop_front_if(|entry| !matches!(entry, InFlight::Edit { .. })) {
+            batch.take(entry, self.file, last);
+        }
+        // The author of a whole batch has it; one of several gets what everybody gets, which changes nothing for it.
+        // At the second door the echo is the acknowledgement.
+        let but = batch.author.filter(|author| {
+            self.members.get(*author).is_none_or(|member| matches!(member.session.framing, Framing::Addressed(_)))
+        });
+        self.members.push_updates(batch.updates.iter(), but, || before.clone());
+        self.members.push_answers(&batch.answers);
+        // On a cluster the batch is published here: task, file, epoch, `first`, the updates, this node. Once.
+
+        let follows = first == live.seq + 1;
+        let mut fault = None;
+        match &live.replica {
+            Some(replica) if follows => fault = replica.apply(batch.updates.iter().map(Bytes::as_ref)).err(),
+            Some(_) => fault = Some(ReplicaError::Refused(format!("edit {first} does not follow edit {}", live.seq))),
+            None => live.unapplied.extend((first..).zip(batch.updates.iter().cloned())),
+        }
+        live.seq = last;
+        live.version += 1;
+        live.forget_cache();
+        live.loose_edits += count;
+        live.loose_bytes += batch.bytes as u64;
+        self.used_at = around.now;
+        self.storing_works(around);
+        match fault {
+            Some(error) => self.rebuild(around, &error),
+            None => self.compact_if_due(around),
+        }
+    }
+
+    /// Storing these edits has failed and is tried again: members are told once.
+    pub(in crate::rooms) fn storing_fails(&mut self, around: &mut Surroundings) {
+        if let Some(live) = &mut self.live
+            && !live.in_flight.is_empty()
+            && !live.is_failing
+        {
+            live.is_failing = true;
+            let words = "Edits cannot be stored at the moment; the server keeps trying.";
+            around.notices.push((NoticeCode::NotStored, self.file, words));
+        }
+    }
+
+    fn storing_works(&mut self, around: &mut Surroundings) {
+        let Some(live) = &mut self.live else { return };
+        let has_room = live.in_flight_bytes <= around.shared.settings.max_backlog_bytes / 2;
+        let reopens = live.is_read_only && has_room;
+        if live.is_failing || reopens {
+            live.is_failing = false;
+            around.notices.push((NoticeCode::Stored, self.file, "Edits are stored again."));
+        }
+        if reopens {
+            live.is_read_only = false;
+            // What was refused meanwhile is still with the clients.
+            self.members.push_step1(&live.accepted.encode());
+        }
+    }
+
+    /// Everything in flight will never be stored: it is refused, and the document is what the tables have.
+    pub(in crate::rooms) fn roll_back(&mut self, around: &mut Surroundings) {
+        self.generation = new_generation();
+        let Some(live) = &mut self.live else { return };
+        let mut answers = Vec::new();
+        for entry in live.in_flight.drain(..) {
+            match entry {
+                InFlight::Edit { author: Some(session), .. } | InFlight::Answer { session, .. } => {
+                    add_answer(&mut answers, session, false);
+                }
+                InFlight::Written { reply, .. } => {
+                    let _ = reply.send(Err(WireError::plain(ErrorCode::NotStored)));
+                }
+                InFlight::Edit { author: None, .. } | InFlight::Ticket(_) => {}
+            }
+        }
+        if let Some(reply) = live.writing.take() {
+            let _ = reply.send(Err(WireError::plain(ErrorCode::NotStored)));
+        }
+        live.in_flight_bytes = 0;
+        live.gathered = Gathered::default();
+        live.accepted = live.shown.clone();
+        live.exact_at = None;
+        self.members.push_answers(&answers);
+        self.write_next(around);
+    }
+
+    fn compact_if_due(&mut self, around: &mut Surroundings) {
+        let settings = &around.shared.settings;
+        let Some(live) = &self.live else { return };
+        let edits = live.loose_edits - live.compaction_failed_at.map_or(0, |at| at.min(live.loose_edits));
+        if edits >= settings.compact_after_edits || live.loose_bytes >= settings.compact_after_bytes && edits > 0 {
+            self.compact(around);
+        }
+    }
+
+    /// Begins a compaction of what is applied. Its end comes as [`Letter::Compacted`].
+    pub(in crate::rooms) fn compact(&mut self, around: &mut Surroundings) {
+        let Some(live) = &mut self.live else { return };
+        let Some(replica) = &live.replica else { return };
+        if live.is_compacting {
+            return;
+        }
+        let compaction = match compact::begin(self.file, live.epoch, live.seq, replica) {
+            Ok(compaction) => compaction,
+            Err(error) => return self.rebuild(around, &error),
+        };
+        live.is_compacting = true;
+        let (file, generation) = (self.file, self.generation);
+        let (shared, mailbox) = (around.shared.clone(), around.mailbox.clone());
+        around.shared.tracker.spawn(async move {
+            // One at a time: compaction is never urgent, and edits share the same disk.
+            let _turn = shared.compactions.acquire().await;
+            let done = compact::finish(&shared.tables, &shared.clock, shared.settings.keep_history, compaction).await;
+            mailbox.post(Letter::Compacted(Box::new((file, generation, done))));
+        });
+    }
+
+    /// A compaction has ended.
+    pub(in crate::rooms) fn compacted(&mut self, generation: u64, done: &compact::Compacted) {
+        let Some(live) = &mut self.live else { return };
+        live.is_compacting = false;
+        if generation != self.generation {
+            return;
+        }
+        if done.is_stored {
+            live.loose_edits = live.seq.saturating_sub(done.seq);
+            live.loose_bytes = 0;
+            live.compaction_failed_at = None;
+            if live.loose_edits == 0 && live.in_flight.is_empty() {
+                live.text_bound = done.text_bytes;
+            }
+        } else {
+            live.compaction_failed_at = Some(live.loose_edits);
+        }
+    }
+}
+
+impl Batch {
+    fn take(&mut self, entry: InFlight, file: coderoom_protocol::ids::FileId, last: u64) {
+        match entry {
+            InFlight::Edit { author, update, .. } => {
+                if self.updates.is_empty() {
+                    self.author = author;
+                } else if self.author != author {
+                    self.author = None;
+                }
+                self.bytes += update.len();
+                self.updates.push(update);
+                if let Some(session) = author {
+                    add_answer(&mut self.answers, session, true);
+                }
+            }
+            InFlight::Answer { session, is_stored } => add_answer(&mut self.answers, session, is_stored),
+            InFlight::Written { reply, changed } => {
+                let _ = reply.send(Ok(FileWritten { file, seq: last, changed }));
+            }
+            InFlight::Ticket(_) => {}
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! An edit, from the socket to the group commit; and the question for what a client lacks.
+
+use bytes::Bytes;
+use coderoom_protocol::{
+    control::NoticeCode,
+    gate::{self, Facts, Refusal, StateVector},
+};
+
+use super::{Cache, Document, InFlight, Live, Surroundings};
+use crate::rooms::{
+    event::SessionId,
+    log_row,
+    members::{Behind, Members},
+    outbox::Pushed,
+    replica::{Replica, ReplicaError},
+    say::{self, Step},
+};
+
+/// An answer with nothing in it: no clients, no deletions.
+pub(in crate::rooms) const EMPTY_UPDATE: &[u8] = &[0, 0];
+/// Different vectors whose answers are kept until the next edit: joiners with nothing, and a crowd that comes back.
+const CACHED_DIFFS: usize = 2;
+/// While storing works, this many times the bound for failing storage may be in flight.
+const HEALTHY_BACKLOG: usize = 4;
+
+/// What becomes of an update.
+enum Verdict {
+    /// Stored with the next commit.
+    Accept(Facts),
+    /// Nothing in it is new: stored when all before it are.
+    NothingNew,
+    /// Not taken, for a reason of ours.
+    Refuse,
+    /// Not taken, because the text would be too large; it may fit when something was deleted.
+    TooLarge,
+    /// Not taken; the client may be ahead of us and is asked for everything.
+    Ask,
+}
+
+impl Document {
+    /// Takes an update from a session. It is answered exactly once, now or when it is stored.
+    pub(in crate::rooms) fn receive(
+        &mut self,
+        around: &mut Surroundings,
+        session: SessionId,
+        update: Bytes,
+        is_step2: bool,
+    ) {
+        let Some(live) = &mut self.live else { return };
+        let Some(member) = self.members.get(session) else { return };
+        let verdict = if member.session.role.may_edit() {
+            live.judge(&update, is_step2, around, self.file)
+        } else {
+            live.judge_reader(&update, is_step2)
+        };
+        match verdict {
+            Verdict::Accept(facts) => {
+                if live.gathered.count == 0 {
+                    around.unsubmitted.push(self.file);
+                }
+                live.accept(Some(session), update, facts);
+                self.used_at = around.now;
+                if self.members.get_mut(session).is_some_and(|member| std::mem::take(&mut member.has_refused)) {
+                    live.push_step1(&self.members, session);
+                }
+            }
+            Verdict::NothingNew => live.answer(&self.members, session, true),
+            Verdict::Refuse => live.answer(&self.members, session, false),
+            Verdict::TooLarge => {
+                live.answer(&self.members, session, false);
+                if let Some(member) = self.members.get_mut(session) {
+                    member.has_refused = true;
+                }
+            }
+            Verdict::Ask => {
+                live.answer(&self.members, session, false);
+                // The answer to a step 1 that still has holes would only be the same again.
+                if !is_step2 {
+                    live.push_step1(&self.members, session);
+                }
+            }
+        }
+    }
+
+    /// Answers a client's state vector with what it lacks, and asks for what we lack.
+    pub(in crate::rooms) fn step1(&mut self, around: &mut Surroundings, session: SessionId, vector: &[u8]) {
+        let Some(live) = &mut self.live else { return };
+        let Some(member) = self.members.get_mut(session) else { return };
+        let known = match StateVector::parse(vector) {
+            Ok(known) => known,
+            Err(refusal) => return count_refusal(&refusal),
+        };
+        self.used_at = around.now;
+        let state = match live.diff(&known) {
+            Ok(state) => state,
+            Err(error) => return self.rebuild(around, &error),
+        };
+        let framing = &member.session.framing;
+        let frames = say::large_sync(framing, Step::Two, &state, around.shared.settings.sync_piece_bytes);
+        if member.session.outbox.push_edits(session, frames) == Pushed::Refused {
+            member.behind = Some(Box::new(Behind { known, version: live.version, owes_step2: true }));
+        }
+        live.push_step1(&self.members, session);
+    }
+
+    /// A session can take edits again after its outbox was full: gives it one diff, and the presence of the place.
+    pub(in crate::rooms) fn drained(&mut self, around: &mut Surroundings, session: SessionId) {
+        let Some(live) = &mut self.live else { return };
+        let Some(member) = self.members.get_mut(session) else { return };
+        member.session.outbox.resume(session);
+        let Some(mut behind) = member.behind.take() else { return };
+        if behind.owes_step2 || behind.version != live.version {
+            let state = match live.diff(&behind.known) {
+                Ok(state) => state,
+                Err(error) => return self.rebuild(around, &error),
+            };
+            let step = if behind.owes_step2 { Step::Two } else { Step::Update };
+            let pieces = around.shared.settings.sync_piece_bytes;
+            let frames = say::large_sync(&member.session.framing, step, &state, pieces);
+            if member.session.outbox.push_edits(session, frames) == Pushed::Refused {
+                behind.version = u64::MAX;
+                member.behind = Some(behind);
+                return;
+            }
+        }
+        if let Some(all) = self.presence.all()
+            && let Some(frames) = say::awareness(&member.session.framing, &all)
+            && member.session.outbox.push_presence(session, frames) == Pushed::Refused
+        {
+            let (known, version) = live.seen();
+            member.behind = Some(Box::new(Behind { known, version, owes_step2: false }));
+        }
+    }
+}
+
+impl Live {
+    fn judge(
+        &mut self,
+        update: &Bytes,
+        is_step2: bool,
+        around: &mut Surroundings,
+        file: coderoom_protocol::ids::FileId,
+    ) -> Verdict {
+        let facts = match gate::check(update, |client| self.accepted.get(client)) {
+            Ok(facts) => facts,
+            // One node: nobody else writes to the tables. On a cluster the edits that other nodes have stored since are
+            // read here first, and the gate is asked again.
+            Err(refusal) => {
+                count_refusal(&refusal);
+                return if refusal.needs_resync() { Verdict::Ask } else { Verdict::Refuse };
+            }
+        };
+        if facts.is_empty() || (is_step2 && self.adds_nothing(&facts, update)) {
+            return Verdict::NothingNew;
+        }
+        if self.is_read_only {
+            return Verdict::Refuse;
+        }
+        let settings = &around.shared.settings;
+        let backlog = settings.max_backlog_bytes * if self.is_failing { 1 } else { HEALTHY_BACKLOG };
+        if self.in_flight_bytes + update.len() > backlog {
+            self.is_read_only = true;
+            around.notices.push((NoticeCode::ReadOnly, file, "The file takes no edits until storing works again."));
+            return Verdict::Refuse;
+        }
+        if !self.fits(facts.inserted_bytes, settings.max_text_bytes) {
+            metrics::counter!("coderoom_updates_refused_total", "reason" => "too_large").increment(1);
+            around.notices.push((NoticeCode::ReadOnly, file, "The file is as large as a text file may be."));
+            return Verdict::TooLarge;
+        }
+        Verdict::Accept(facts)
+    }
+
+    /// A reader's step 2 is as good as stored when there is nothing new in it.
+    fn judge_reader(&mut self, update: &Bytes, is_step2: bool) -> Verdict {
+        if !is_step2 {
+            return Verdict::Refuse;
+        }
+        match gate::check(update, |client| self.accepted.get(client)) {
+            Ok(facts) if facts.is_empty() || self.adds_nothing(&facts, update) => Verdict::NothingNew,
+            Ok(_) => Verdict::Refuse,
+            Err(refusal) => {
+                count_refusal(&refusal);
+                Verdict::Refuse
+            }
+        }
+    }
+
+    fn adds_nothing(&mut self, facts: &Facts, update: &[u8]) -> bool {
+        if !facts.writes_nothing_new(|client| self.accepted.get(client)) {
+            return false;
+        }
+        if facts.delete_ranges == 0 {
+            return true;
+        }
+        if self.cache.deleted.is_none() {
+            self.cache.deleted = self.replica.as_ref().and_then(|replica| replica.deleted().ok());
+        }
+        let Some(deleted) = &self.cache.deleted else { return false };
+        facts.adds_nothing(update, |client| self.accepted.get(client), |range| deleted.covers(range))
+    }
+
+    /// Whether the text may grow by `bytes`. The bound only grows; when it says no, the text itself is asked.
+    fn fits(&mut self, bytes: u64, limit: u64) -> bool {
+        if self.text_bound + bytes <= limit {
+            return true;
+        }
+        if self.exact_at != Some(self.version)
+            && let Some(Ok(text)) = self.replica.as_ref().map(Replica::text)
+        {
+            let in_flight: u64 = self
+                .in_flight
+                .iter()
+                .map(|entry| if let InFlight::Edit { update, .. } = entry { update.len() as u64 } else { 0 })
+                .sum();
+            self.text_bound = self.text_bound.min(text.len() as u64 + in_flight);
+            self.exact_at = Some(self.version);
+        }
+        self.text_bound + bytes <= limit
+    }
+
+    /// Takes an update that has passed the gate on its way.
+    pub(super) fn accept(&mut self, author: Option<SessionId>, update: Bytes, facts: Facts) {
+        self.accepted.accept(&facts);
+        log_row::append(&mut self.gathered.data, &update);
+        self.gathered.count += 1;
+        self.gathered.inserted_bytes += facts.inserted_bytes;
+        self.text_bound += facts.inserted_bytes;
+        self.in_flight_bytes += update.len();
+        self.in_flight.push_back(InFlight::Edit { author, update, writers: facts.writers });
+    }
+
+    /// Answers an update that needs no commit, behind the answers that are still due.
+    fn answer(&mut self, members: &Members, session: SessionId, is_stored: bool) {
+        if !self.in_flight.is_empty() {
+            self.in_flight.push_back(InFlight::Answer { session, is_stored });
+        } else if let Some(member) = members.get(session) {
+            let mut frame = Vec::new();
+            say::append_status(&mut frame, &member.session.framing, is_stored, 1);
+            if !frame.is_empty() {
+                member.session.outbox.push(frame.into());
+            }
+        }
+    }
+
+    fn push_step1(&self, members: &Members, session: SessionId) {
+        if let Some(member) = members.get(session) {
+            member.session.outbox.push(say::sync(&member.session.framing, Step::One, &self.accepted.encode()));
+        }
+    }
+
+    /// What somebody with this vector lacks.
+    pub(super) fn diff(&mut self, known: &StateVector) -> Result<Bytes, ReplicaError> {
+        if let Some((_, state)) = self.cache.diffs.iter().find(|(vector, _)| vector == known) {
+            return Ok(state.clone());
+        }
+        let replica = self.replica.as_ref().ok_or(ReplicaError::Panicked)?;
+        let state = Bytes::from(replica.diff_v1(known)?);
+        if self.cache.diffs.len() >= CACHED_DIFFS {
+            self.cache.diffs.remove(0);
+        }
+        self.cache.diffs.push((known.clone(), state.clone()));
+        Ok(state)
+    }
+
+    /// What members have now that nothing is behind, and the version of it.
+    pub(in crate::rooms) fn seen(&self) -> (StateVector, u64) {
+        (self.shown.clone(), self.version)
+    }
+
+    pub(super) fn forget_cache(&mut self) {
+        self.cache = Cache::default();
+    }
+}
+
+fn count_refusal(refusal: &Refusal) {
+    let reason = match refusal {
+        Refusal::Malformed(_) => "malformed",
+        Refusal::Hole { .. } => "hole",
+        Refusal::UnknownOrigin { .. } => "unknown_origin",
+        Refusal::TooManyBlocks | Refusal::TooManyDeletes => "too_many",
+    };
+    metrics::counter!("coderoom_updates_refused_total", "reason" => reason).increment(1);
+}

@@ -1,0 +1,125 @@
+//! What the bus says about the task, told to the room's members; and what is read from the tables when it may have said
+//! something that nobody here heard.
+
+use std::collections::HashSet;
+
+use coderoom_backing::{
+    tables::{Tables, TablesError},
+    values,
+};
+use coderoom_protocol::{
+    control::ServerMessage,
+    ids::{TaskId, UserId},
+    tree::TreeChange,
+};
+use coderoom_worker::announce::TaskEvent;
+
+use super::Room;
+use crate::rooms::{
+    mailbox::{FilesLeft, Letter},
+    say::{self, Farewell},
+};
+
+impl Room {
+    pub(super) fn announced(&mut self, message: &[u8]) {
+        let event = match serde_json::from_slice(message) {
+            Ok(event) => event,
+            Err(error) => {
+                tracing::warn!(error = %error, task.id = %self.around.task, "an announcement was not understood");
+                return;
+            }
+        };
+        match event {
+            TaskEvent::Run { run } => self.tell(&ServerMessage::Run { run }),
+            TaskEvent::Tree { revision, changes, by } => {
+                let deleted: Vec<_> = changes
+                    .iter()
+                    .filter_map(|change| if let TreeChange::Deleted { file, .. } = change { Some(*file) } else { None })
+                    .collect();
+                self.tell(&ServerMessage::Tree { revision, changes, by });
+                for file in deleted {
+                    self.end_document(file, Farewell::Deleted);
+                }
+            }
+            TaskEvent::Task {} => {}
+            TaskEvent::Members { user } => self.read_role(user),
+            TaskEvent::Deleted {} => self.task_deleted(),
+        }
+    }
+
+    fn tell(&self, message: &ServerMessage) {
+        if !self.members.is_empty() {
+            self.members.push_control(&say::json(message));
+        }
+    }
+
+    fn task_deleted(&mut self) {
+        self.tell(&ServerMessage::TaskDeleted { task: self.around.task });
+        let files: Vec<_> = self.documents.keys().copied().collect();
+        for file in files {
+            // Sockets close as a whole below; documents still answer what is in flight.
+            self.end_document(file, Farewell::Deleted);
+        }
+        let members = std::mem::take(&mut self.members);
+        for member in members.iter() {
+            self.places.remove(&member.session.id);
+            member.session.outbox.close(4404, "the task was deleted");
+        }
+        self.note_emptiness();
+    }
+
+    fn read_role(&self, user: UserId) {
+        let is_here =
+            self.members.has_user(user) || self.documents.values().any(|document| document.members.has_user(user));
+        if !is_here {
+            return;
+        }
+        let (task, mailbox) = (self.around.task, self.around.mailbox.clone());
+        let reading = (self.around.shared.read_role)(task, user);
+        self.around.shared.tracker.spawn(async move {
+            match reading.await {
+                Ok(role) => mailbox.post(Letter::Role(user, role)),
+                Err(error) => tracing::error!(error = %error, task.id = %task, "a changed role could not be read"),
+            }
+        });
+    }
+
+    /// Announcements may have been missed: reads what they would have said.
+    pub(super) fn lost(&mut self) {
+        let everybody = self.members.iter().chain(self.documents.values().flat_map(|document| document.members.iter()));
+        let users: HashSet<UserId> = everybody.map(|member| member.session.user.id).collect();
+        for user in users {
+            self.read_role(user);
+        }
+        let (shared, task, mailbox) = (self.around.shared.clone(), self.around.task, self.around.mailbox.clone());
+        self.around.shared.tracker.spawn(async move {
+            match files_left(&shared.tables, task).await {
+                Ok(left) => mailbox.post(Letter::FilesLeft(left.map(Box::new))),
+                Err(error) => tracing::error!(error = %error, task.id = %task, "a tree could not be read again"),
+            }
+        });
+    }
+
+    /// The tree as it is. Members are told a revision twice: whatever they had, the second is not the one they expect next,
+    /// so they ask for the tree.
+    pub(super) fn files_left(&mut self, left: Option<FilesLeft>) {
+        let Some(FilesLeft { revision, files }) = left else { return self.task_deleted() };
+        let gone: Vec<_> = self.documents.keys().filter(|file| !files.contains(file)).copied().collect();
+        for file in gone {
+            self.end_document(file, Farewell::Deleted);
+        }
+        for _ in 0..2 {
+            self.tell(&ServerMessage::Tree { revision, changes: Vec::new(), by: String::new() });
+        }
+    }
+}
+
+async fn files_left(tables: &Tables, task: TaskId) -> Result<Option<FilesLeft>, TablesError> {
+    let mut tx = tables.begin_read().await?;
+    let row = tx.query_opt("SELECT revision FROM tasks WHERE id = $1", values![task.to_string()]).await?;
+    let Some(row) = row else { return Ok(None) };
+    let files =
+        tx.query("SELECT id FROM files WHERE task_id = $1 AND kind = 'text'", values![task.to_string()]).await?;
+    let files = files.iter().map(|row| row.parse(0)).collect::<Result<_, _>>()?;
+    Ok(Some(FilesLeft { revision: row.uint(0)?, files }))
+}

@@ -1,0 +1,141 @@
+//! Coming, going, and what somebody may do.
+
+use coderoom_protocol::{awareness, control::ServerMessage, ids::UserId, role::Role};
+
+use super::Room;
+use crate::rooms::{
+    event::{Place, Session, SessionId},
+    members::{Behind, Members},
+    outbox::Pushed,
+    presence::{Presence, PresenceLimits},
+    say::{self, Farewell},
+};
+
+impl Room {
+    pub(super) fn attach(&mut self, session: Session, place: Place) {
+        let id = session.id;
+        self.places.insert(id, place);
+        self.members_at(place).add(session);
+        self.empty_since = None;
+        self.push_all_presence(id);
+    }
+
+    pub(super) fn detach(&mut self, session: SessionId) {
+        let Some(place) = self.places.remove(&session) else { return };
+        if let Some(session) = self.members_at(place).remove(session) {
+            session.outbox.resume(session.id);
+        }
+        let now = self.around.now;
+        if self.presence_at(place).is_some_and(|presence| presence.leave(session, now)) {
+            self.presence_changed(place);
+        }
+        self.note_emptiness();
+        self.look_again();
+    }
+
+    pub(super) fn note_emptiness(&mut self) {
+        if self.places.is_empty() && self.empty_since.is_none() {
+            self.empty_since = Some(self.around.now);
+        }
+        self.look_again();
+    }
+
+    pub(super) fn awareness(&mut self, session: SessionId, update: &[u8]) {
+        let Some(&place) = self.places.get(&session) else { return };
+        let entries = match awareness::parse(update) {
+            Ok(entries) => entries,
+            Err(_) => {
+                metrics::counter!("coderoom_awareness_refused_total").increment(1);
+                return;
+            }
+        };
+        if entries.is_empty() {
+            return;
+        }
+        let Some(user) = self.members_at(place).get(session).map(|member| member.session.user.id) else { return };
+        let settings = &self.around.shared.settings;
+        let limits = PresenceLimits { entries: settings.presence_entries, bytes: settings.presence_bytes };
+        let now = self.around.now;
+        if self.presence_at(place).is_some_and(|presence| presence.announce(session, user, &entries, limits, now)) {
+            self.presence_changed(place);
+            self.look_again();
+        }
+    }
+
+    /// All known presence of its place, to one session.
+    pub(super) fn push_all_presence(&mut self, session: SessionId) {
+        let Some(&place) = self.places.get(&session) else { return };
+        let Some(all) = self.presence_at(place).and_then(|presence| presence.all()) else { return };
+        let (known, version) = self.seen_at(place);
+        let Some(member) = self.members_at(place).get_mut(session) else { return };
+        let Some(frames) = say::awareness(&member.session.framing, &all) else { return };
+        if member.session.outbox.push_presence(session, frames) == Pushed::Refused && member.behind.is_none() {
+            member.behind = Some(Box::new(Behind { known, version, owes_step2: false }));
+        }
+    }
+
+    /// What members of a place have, as far as edits go.
+    pub(super) fn seen_at(&self, place: Place) -> (coderoom_protocol::gate::StateVector, u64) {
+        let Place::File(file) = place else { return Default::default() };
+        self.documents
+            .get(&file)
+            .and_then(|document| document.live.as_ref())
+            // A document that is not in memory has no edits to miss until somebody syncs, and a diff from nothing is right.
+            .map_or((Default::default(), u64::MAX), |live| live.seen())
+    }
+
+    /// A user's role has changed in this task. `None`: it has ended.
+    pub(super) fn role_changed(&mut self, user: UserId, role: Option<Role>) {
+        let Some(role) = role else { return self.end_sessions_of(user) };
+        let message = say::json(&ServerMessage::Role { role });
+        let documents = self.documents.values_mut().flat_map(|document| document.members.iter_mut());
+        for member in documents.filter(|member| member.session.user.id == user && member.session.role != role) {
+            member.session.role = role;
+            if let Some(frames) = say::role(&member.session.framing, role) {
+                member.session.outbox.push(frames);
+            }
+        }
+        for member in self.members.iter_mut().filter(|member| member.session.user.id == user) {
+            if std::mem::replace(&mut member.session.role, role) != role
+                && let Some(frames) = say::control(&member.session.framing, &message)
+            {
+                member.session.outbox.push(frames);
+            }
+        }
+    }
+
+    fn end_sessions_of(&mut self, user: UserId) {
+        let mut ended = self.members.end(Farewell::NoRole, |session| session.user.id == user);
+        for document in self.documents.values_mut() {
+            ended.extend(document.members.end(Farewell::NoRole, |session| session.user.id == user));
+        }
+        self.forget_sessions(&ended);
+    }
+
+    /// Sessions that have been ended: their presence goes too.
+    pub(super) fn forget_sessions(&mut self, ended: &[SessionId]) {
+        let now = self.around.now;
+        for session in ended {
+            if let Some(place) = self.places.remove(session)
+                && self.presence_at(place).is_some_and(|presence| presence.leave(*session, now))
+            {
+                self.presence_changed(place);
+            }
+        }
+        self.note_emptiness();
+    }
+
+    pub(super) fn members_at(&mut self, place: Place) -> &mut Members {
+        match place {
+            Place::Task => &mut self.members,
+            Place::File(file) => &mut self.document(file).members,
+        }
+    }
+
+    pub(super) fn presence_at(&mut self, place: Place) -> Option<&mut Presence> {
+        match place {
+            Place::Task => Some(&mut self.presence),
+            Place::File(file) => self.documents.get_mut(&file).map(|document| &mut document.presence),
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! Rooms driven through their public handle, with real tables in a directory of their own, real outboxes, and clients that
+//! hold replicas and speak the room socket's framing.
+
+mod convergence;
+mod edits;
+mod failures;
+mod harness;
+mod lifetimes;
+mod presence;
+mod second_door;
+mod syncing;
+mod writes;

@@ -1,0 +1,105 @@
+//! An edit from its author to the tables and to the others.
+
+use coderoom_protocol::role::Role;
+
+use super::harness::{Door, Node};
+use crate::rooms::{Place, RoomSettings};
+
+#[tokio::test]
+async fn edit_is_stored_acknowledged_and_shown_to_others() {
+    let node = Node::start(RoomSettings::default()).await;
+    let file = node.file("hello\n").await;
+    let (mut ann, mut bob) = (node.synced(file).await, node.synced(file).await);
+    assert_eq!(ann.text(), "hello\n");
+    ann.type_at(5, " world").await;
+    ann.wait_answers(&[true, true]).await;
+    assert_eq!(node.stored_text(file).await, "hello world\n");
+    bob.wait_text("hello world\n").await;
+    assert_eq!(ann.updates, 0, "the author of a whole batch does not get it back");
+}
+
+#[tokio::test]
+async fn every_update_gets_its_own_answer_in_order() {
+    let node = Node::start(RoomSettings::default()).await;
+    let file = node.file("").await;
+    let mut ann = node.synced(file).await;
+    let good: Vec<_> = (0..50).map(|_| ann.edit(0, 0, "x")).collect();
+    for (index, update) in good.into_iter().enumerate() {
+        ann.send_update(update).await;
+        if index % 10 == 3 {
+            ann.send_update(vec![0xff, 1]).await;
+        }
+        if index % 10 == 7 {
+            ann.send_update(vec![0, 0]).await;
+        }
+    }
+    let mut expected = vec![true];
+    for index in 0..50 {
+        expected.push(true);
+        match index % 10 {
+            3 => expected.push(false),
+            7 => expected.push(true),
+            _ => {}
+        }
+    }
+    ann.wait_answers(&expected).await;
+    assert_eq!(node.stored_text(file).await, "x".repeat(50));
+    assert_eq!(node.number("SELECT seq FROM files WHERE id = $1", file).await, 50);
+}
+
+#[tokio::test]
+async fn reader_may_not_write_and_may_say_what_is_known() {
+    let node = Node::start(RoomSettings::default()).await;
+    let file = node.file("text").await;
+    let writer = node.synced(file).await;
+    writer.send_update(writer.edit(1, 2, "X")).await;
+    let mut viewer = node.client(Place::File(file), Role::Viewer, node.user, Door::Room).await;
+    viewer.sync().await;
+    viewer.wait_text("tXt").await;
+    assert_eq!(viewer.answers, [true], "its step 2 has nothing new");
+    viewer.sync().await;
+    assert_eq!(viewer.answers, [true, true], "nor has one with known deletions");
+    let known = viewer.replica.vector().unwrap();
+    viewer.send_update(viewer.edit(0, 1, "")).await;
+    viewer.send_step2(viewer.replica.diff_v1(&known).unwrap()).await;
+    viewer.send_update(vec![0, 0]).await;
+    viewer.wait_answers(&[true, true, false, false, false]).await;
+    assert_eq!(node.stored_text(file).await, "tXt");
+}
+
+#[tokio::test]
+async fn text_may_be_as_large_as_the_limit_and_not_a_byte_larger() {
+    let settings = RoomSettings { max_text_bytes: 20, ..RoomSettings::default() };
+    let node = Node::start(settings).await;
+    let file = node.file("0123456789").await;
+    let mut ann = node.synced(file).await;
+    ann.type_at(0, "abcdefghij").await;
+    ann.wait_answers(&[true, true]).await;
+    let too_much = ann.edit(0, 0, "x");
+    ann.send_update(too_much).await;
+    ann.wait_answers(&[true, true, false]).await;
+    assert_eq!(node.stored_text(file).await.len(), 20);
+    // A deletion makes room again: what the client could not store before comes with its answer to our step 1.
+    ann.send_update(ann.edit(5, 10, "")).await;
+    ann.wait("recovery", |client| client.answers.len() >= 5).await;
+    assert_eq!(ann.answers, [true, true, false, true, true]);
+    assert_eq!(node.stored_text(file).await, ann.text());
+    let mut bob = node.synced(file).await;
+    assert_eq!(bob.text().len(), 11);
+    let size = bob.text().len() as u32;
+    bob.type_at(size, &"y".repeat(20 - size as usize)).await;
+    bob.wait_answers(&[true, true]).await;
+    assert_eq!(node.stored_text(file).await.len(), 20, "the bound is computed anew from the text");
+}
+
+#[tokio::test]
+async fn hole_is_asked_for_and_healed() {
+    let node = Node::start(RoomSettings::default()).await;
+    let file = node.file("").await;
+    let mut ann = node.synced(file).await;
+    let _lost = ann.edit(0, 0, "a");
+    ann.type_at(1, "b").await;
+    ann.wait_answers(&[true, false, true]).await;
+    assert_eq!(node.stored_text(file).await, "ab");
+    assert_eq!(ann.step1s.len(), 2);
+}
