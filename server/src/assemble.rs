@@ -25,7 +25,6 @@ use crate::{
     config::Settings,
     http,
     people::People,
-    rooms::Rooms,
     tasks::Tasks,
 };
 
@@ -81,7 +80,7 @@ impl Server {
                 clock.clone(),
                 parts::task_settings(&settings),
             ),
-            rooms: Rooms {},
+            rooms: parts::rooms(&settings, &tables, &bus, &clock, &people),
             runs,
             limits,
             sandbox: Arc::new(sandbox),

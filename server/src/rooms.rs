@@ -82,16 +82,9 @@ impl std::fmt::Debug for Rooms {
 
 impl Rooms {
     /// No open rooms yet. The group commit for all rooms starts at once, so this must be called inside the runtime; it lives
-    /// as long as the runtime. Rooms and their background work are counted by `tracker`: after [`Self::drain`] it empties.
+    /// as long as the runtime.
     #[must_use]
-    pub fn new(
-        tables: Tables,
-        bus: Bus,
-        clock: Clock,
-        settings: RoomSettings,
-        read_role: ReadRole,
-        tracker: &TaskTracker,
-    ) -> Self {
+    pub fn new(tables: Tables, bus: Bus, clock: Clock, settings: RoomSettings, read_role: ReadRole) -> Self {
         let retry = (Duration::from_millis(settings.retry_ms.0), Duration::from_millis(settings.retry_ms.1));
         let gather = Duration::from_millis(settings.gather_ms);
         let commits = Arc::new(GroupCommit::new(tables.clone(), clock.clone(), gather, retry));
@@ -105,7 +98,7 @@ impl Rooms {
             commits,
             compactions: Semaphore::new(COMPACTIONS_AT_ONCE),
             registry: Registry::default(),
-            tracker: tracker.clone(),
+            tracker: TaskTracker::new(),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -157,15 +150,14 @@ impl Rooms {
         }
     }
 
-    /// For a drain, after the sockets have gone: waits until everything received is stored, then ends all rooms.
-    /// No room opens after it.
+    /// For a drain, after the sockets have gone: waits until everything received is stored and what was begun is done, then
+    /// ends all rooms. No room opens after it.
     pub async fn drain(&self) {
         for mailbox in self.shared.registry.drain() {
             mailbox.post(Letter::Drain);
         }
-        while self.shared.registry.len() > 0 {
-            tokio::time::sleep(DRAIN_LOOK).await;
-        }
+        self.shared.tracker.close();
+        self.shared.tracker.wait().await;
     }
 
     /// Number of open rooms.
@@ -177,8 +169,6 @@ impl Rooms {
 
 /// Compactions share the disk with edits and are never urgent.
 const COMPACTIONS_AT_ONCE: usize = 1;
-/// How often a drain looks whether the last room has ended.
-const DRAIN_LOOK: Duration = Duration::from_millis(10);
 
 /// A cheap handle to one open room.
 #[derive(Clone, Debug)]

@@ -25,6 +25,8 @@ impl Server {
         let _ = listener.await;
         app.tracker.close();
         app.tracker.wait().await;
+        // No socket is left that could still send an edit.
+        app.rooms.drain().await;
     }
 }
 

@@ -1,13 +1,17 @@
 //! What each part needs to know, out of all settings. Parts have settings of their own and never see the others'.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
+use coderoom_backing::{bus::Bus, clock::Clock, tables::Tables};
 use coderoom_protocol::control::Limits;
 use coderoom_worker::{executor::RunLimits, limits::RunSettings};
 
+use futures_util::future::BoxFuture;
+
 use crate::{
     config::{Settings, value::Secret},
-    people::PeopleSettings,
+    people::{People, PeopleSettings},
+    rooms::{RoomSettings, Rooms},
     sockets::SocketSettings,
     tasks::TaskSettings,
 };
@@ -57,6 +61,17 @@ pub(super) fn task_settings(settings: &Settings) -> TaskSettings {
         max_files: settings.limits.max_files,
         ..TaskSettings::new(settings.deployment.data.join("uploads"))
     }
+}
+
+/// The rooms of this node. They ask the people when somebody's role may have changed.
+pub(super) fn rooms(settings: &Settings, tables: &Tables, bus: &Bus, clock: &Clock, people: &People) -> Rooms {
+    let room_settings = RoomSettings { max_text_bytes: settings.limits.max_text_size.0, ..RoomSettings::default() };
+    let people = people.clone();
+    let read_role = Arc::new(move |task, user| -> BoxFuture<'static, _> {
+        let people = people.clone();
+        Box::pin(async move { people.read_role(task, user).await })
+    });
+    Rooms::new(tables.clone(), bus.clone(), clock.clone(), room_settings, read_role)
 }
 
 /// What clients are told about sizes.

@@ -85,6 +85,11 @@ impl Document {
         live.seq = last;
         live.version += 1;
         live.forget_cache();
+        for Answers { session, .. } in &batch.answers {
+            if self.members.get_mut(*session).is_some_and(|member| std::mem::take(&mut member.has_refused)) {
+                live.push_step1(&self.members, *session);
+            }
+        }
         live.loose_edits += count;
         live.loose_bytes += batch.bytes as u64;
         self.used_at = around.now;

@@ -60,9 +60,6 @@ impl Document {
                 }
                 live.accept(Some(session), update, facts);
                 self.used_at = around.now;
-                if self.members.get_mut(session).is_some_and(|member| std::mem::take(&mut member.has_refused)) {
-                    live.push_step1(&self.members, session);
-                }
             }
             Verdict::NothingNew => live.answer(&self.members, session, true),
             Verdict::Refuse => live.answer(&self.members, session, false),
@@ -243,7 +240,7 @@ impl Live {
         }
     }
 
-    fn push_step1(&self, members: &Members, session: SessionId) {
+    pub(super) fn push_step1(&self, members: &Members, session: SessionId) {
         if let Some(member) = members.get(session) {
             member.session.outbox.push(say::sync(&member.session.framing, Step::One, &self.accepted.encode()));
         }

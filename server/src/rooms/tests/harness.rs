@@ -28,7 +28,6 @@ use coderoom_worker::{
     announce::{TaskEvent, task_topic},
     schema::MIGRATIONS,
 };
-use tokio_util::task::TaskTracker;
 
 use crate::rooms::{
     Place, RoomEvent, RoomSettings, Rooms, Session, SessionId,
@@ -204,7 +203,7 @@ fn rooms(
         let role = roles.lock().unwrap().get(&user).copied().flatten();
         Box::pin(async move { Ok(role) })
     });
-    Rooms::new(tables.clone(), bus.clone(), Clock::default(), settings, read_role, &TaskTracker::new())
+    Rooms::new(tables.clone(), bus.clone(), Clock::default(), settings, read_role)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
