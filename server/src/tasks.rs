@@ -14,19 +14,29 @@ pub(crate) mod failed;
 mod files;
 mod layout;
 mod list_tasks;
+mod import;
 mod move_path;
+mod pack;
+mod read_archive;
+mod receive;
 mod set_main;
+mod sweep;
 mod settings;
 mod tree;
 mod tree_edit;
+mod upload;
 
 use std::sync::Arc;
 
 use coderoom_backing::{bus::Bus, clock::Clock, objects::Objects, tables::Tables};
 use coderoom_protocol::problem::{ErrorCode, WireError};
+use tokio::sync::Semaphore;
 
 pub use files::FileRow;
+pub use import::ImportTarget;
 pub use list_tasks::TaskFilter;
+pub use pack::Archive;
+pub use upload::UploadTarget;
 pub use settings::{CHANGES_PER_ANNOUNCEMENT, MAX_NAME_CHARS, MAX_REMARKS_CHARS, TaskSettings};
 
 /// A cheap handle to tasks and files.
@@ -37,13 +47,19 @@ pub struct Tasks {
     bus: Bus,
     clock: Clock,
     settings: Arc<TaskSettings>,
+    /// Permits to pack archives; who gets none waits.
+    packing: Arc<Semaphore>,
+    /// Permits to unpack archives; who gets none waits.
+    unpacking: Arc<Semaphore>,
 }
 
 impl Tasks {
     /// A handle. Nothing is read or written yet.
     #[must_use]
     pub fn new(tables: Tables, objects: Objects, bus: Bus, clock: Clock, settings: TaskSettings) -> Self {
-        Self { tables, objects, bus, clock, settings: Arc::new(settings) }
+        let packing = Arc::new(Semaphore::new(settings.max_packing_at_once));
+        let unpacking = Arc::new(Semaphore::new(settings.max_unpacking_at_once));
+        Self { tables, objects, bus, clock, settings: Arc::new(settings), packing, unpacking }
     }
 
     /// The limits in force.

@@ -34,11 +34,6 @@ impl Layout {
         }
     }
 
-    /// How the file with this key is spelt, if there is one.
-    pub(super) fn file(&self, key: &str) -> Option<&str> {
-        self.files.get(key).map(String::as_str)
-    }
-
     /// Whether there is a folder with this key.
     pub(super) fn has_folder(&self, key: &str) -> bool {
         self.folders.contains_key(key)

@@ -27,8 +27,11 @@ pub struct TaskSettings {
     pub max_archive_bytes: u64,
     /// How many times larger than the archive its content may be, once it exceeds 16 MiB. Default 200.
     pub max_archive_ratio: u64,
-    /// Archives that are packed or unpacked at the same time; further ones wait. Default 4. Each holds a thread.
-    pub max_archives_at_once: usize,
+    /// Archives that are packed for download at the same time; further ones wait. Default 32. Each holds a thread as
+    /// long as its reader takes.
+    pub max_packing_at_once: usize,
+    /// Archives that are unpacked at the same time; further ones wait. Default 2. Each keeps a core busy.
+    pub max_unpacking_at_once: usize,
     /// A directory of our own where uploads wait; what is left there by a crash is removed at start.
     pub staging: PathBuf,
     /// The sweep leaves objects alone that were touched less than this many milliseconds ago. Default one day.
@@ -46,7 +49,8 @@ impl TaskSettings {
             max_tree_text_bytes: 16 << 20,
             max_archive_bytes: 1 << 30,
             max_archive_ratio: 200,
-            max_archives_at_once: 4,
+            max_packing_at_once: 32,
+            max_unpacking_at_once: 2,
             staging,
             sweep_age_ms: 24 * 60 * 60 * 1_000,
         }

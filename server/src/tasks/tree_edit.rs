@@ -78,6 +78,11 @@ impl TreeEdit {
         Ok(Self { tasks: tasks.clone(), task, by: String::new(), tx, before, main, at: 0, changes: Vec::new() })
     }
 
+    /// The revision before the change.
+    pub(super) fn revision(&self) -> u64 {
+        self.before
+    }
+
     /// Commits and announces. A change that did nothing leaves the revision as it was.
     pub(super) async fn finish(mut self) -> Result<TreeChanged, WireError> {
         if self.changes.is_empty() {
@@ -112,10 +117,20 @@ impl TreeEdit {
 
     /// Refuses what would make the task too large: `files` and `bytes` come, `freed` bytes go.
     pub(super) async fn check_room(&mut self, files: u64, bytes: u64, freed: u64) -> Result<(), WireError> {
+        self.check_room_after(0, freed, files, bytes).await
+    }
+
+    /// The same when files go as well.
+    pub(super) async fn check_room_after(
+        &mut self,
+        files_gone: u64,
+        bytes_gone: u64,
+        files: u64,
+        bytes: u64,
+    ) -> Result<(), WireError> {
         let (have_files, have_bytes) = self.usage().await?;
-        let settings = self.tasks.settings.clone();
-        settings.check_files(have_files, files)?;
-        settings.check_bytes(have_bytes.saturating_sub(freed), bytes)
+        self.tasks.settings.check_files(have_files.saturating_sub(files_gone), files)?;
+        self.tasks.settings.check_bytes(have_bytes.saturating_sub(bytes_gone), bytes)
     }
 
     /// As much of the task's layout as decides whether a file may be made at `path`.
@@ -144,14 +159,12 @@ impl TreeEdit {
         layout_of(rows.iter().flatten())
     }
 
-    /// The layout of the whole task.
-    pub(super) async fn whole_layout(&mut self) -> Result<Layout, WireError> {
-        let rows = self
-            .tx
-            .query("SELECT path, path_key FROM files WHERE task_id = $1", values![self.task.to_string()])
-            .await
-            .map_err(storing)?;
-        layout_of(rows.iter())
+    /// All files with their keys.
+    pub(super) async fn all_files(&mut self) -> Result<Vec<(String, FileRow)>, WireError> {
+        let sql = format!("SELECT {}, path_key FROM files WHERE task_id = $1", files::COLUMNS);
+        let rows = self.tx.query(sql, values![self.task.to_string()]).await.map_err(storing)?;
+        let read = |row: &Row| Ok((row.text(8)?.to_owned(), FileRow::read(row)?));
+        rows.iter().map(read).collect::<Result<Vec<_>, _>>().map_err(storing)
     }
 
     /// The file at a path, spelt as it is.

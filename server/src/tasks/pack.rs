@@ -1,0 +1,269 @@
+//! Packs files into a zip while it is being sent: nothing is gathered, neither in memory nor on disk.
+
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use coderoom_backing::objects::{ByteStream, Objects};
+use coderoom_protocol::{
+    ids::{FileId, RunId, TaskId},
+    problem::{ErrorCode, WireError},
+    tree::NodeKind,
+};
+use coderoom_worker::snapshot::{Manifest, blob_key};
+use futures_util::StreamExt as _;
+use tempfile::TempPath;
+use tokio::{runtime::Handle, sync::mpsc};
+use zip::{CompressionMethod, ZipArchive, ZipWriter, write::SimpleFileOptions};
+
+use super::{FileRow, Tasks, failed, files, parse_path, receive::not_staged};
+use crate::rooms::read_text::{self, TextFile};
+
+/// Pieces of the archive on their way to the reader. A full channel holds the packing thread.
+const PIECES_UNDER_WAY: usize = 2;
+/// Bytes of one piece.
+const PIECE_BYTES: usize = 64 << 10;
+/// A reader that takes nothing for so long is given up, so that the thread is free again.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// Texts that are read from the tables together, in bytes.
+const TEXTS_AT_ONCE_BYTES: u64 = 4 << 20;
+/// The same in files.
+const TEXTS_AT_ONCE: usize = 256;
+/// Texts pack well.
+const TEXT_LEVEL: i64 = 6;
+/// Blobs often are packed already: the cheapest level takes what there is.
+const BLOB_LEVEL: i64 = 1;
+
+/// An archive that is packed as it is read.
+pub struct Archive {
+    /// Its name for people, without `.zip`.
+    pub name: String,
+    /// Its bytes; a failure half-way ends them with an error.
+    pub bytes: ByteStream,
+}
+
+impl std::fmt::Debug for Archive {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Archive").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// One entry of an archive to be.
+enum Entry {
+    /// A document, read from the tables when its turn comes.
+    Text(TextFile),
+    /// An object.
+    Blob { path: String, key: String, size: u64 },
+}
+
+impl Tasks {
+    /// The task, a folder or a single file of it as a zip; `path` is `""` for the task. Paths in it begin inside the folder.
+    /// Each text is as it is stored when its turn comes; a file that is deleted meanwhile is left out.
+    ///
+    /// Fails with `not_found`.
+    pub async fn pack(&self, task: TaskId, path: &str) -> Result<Archive, WireError> {
+        let summary = self.summary(task).await?.ok_or_else(super::no_such_task)?;
+        let (name, path) = if path.is_empty() {
+            (summary.name, String::new())
+        } else {
+            let path = parse_path(path)?;
+            (path.name().to_owned(), path.as_str().to_owned())
+        };
+        let rows = self.files_below(task, &path).await?;
+        if rows.is_empty() && !path.is_empty() {
+            return Err(super::nothing_at(&path));
+        }
+        let entries = rows.into_iter().map(|row| entry(row, &path)).collect();
+        let bytes = self.stream(move |packer| packer.entries(entries)).await?;
+        Ok(Archive { name, bytes })
+    }
+
+    /// What was frozen for a run as a zip: its texts as they were packed then, and the blobs.
+    pub async fn pack_snapshot(&self, run: RunId, number: u32, manifest: Manifest) -> Result<Archive, WireError> {
+        let code = tempfile::Builder::new().tempdir_in(&self.settings.staging).map_err(not_staged)?;
+        let file = code.path().join("code.zip");
+        let found = self.objects.fetch_to_file(&manifest.code_key, &file).await.map_err(failed::objects("fetch a snapshot"))?;
+        if !found {
+            return Err(WireError::new(ErrorCode::NotFound, "The files of this run are no longer stored."));
+        }
+        tracing::debug!(run.id = %run, "packing a snapshot");
+        let bytes = self
+            .stream(move |packer| {
+                let _kept_until_packed = &code;
+                packer.snapshot(file, manifest)
+            })
+            .await?;
+        Ok(Archive { name: format!("run-{number}"), bytes })
+    }
+
+    /// Runs `pack` on a thread of its own and gives what it writes.
+    async fn stream(
+        &self,
+        pack: impl FnOnce(&mut Packer) -> io::Result<()> + Send + 'static,
+    ) -> Result<ByteStream, WireError> {
+        let permit = self.packing.clone().acquire_owned();
+        let busy = || WireError::new(ErrorCode::TooManyRequests, "Many archives are being packed at the moment. Try again in a minute.");
+        let permit = tokio::time::timeout(PATIENCE, permit).await.map_err(|_| busy())?;
+        let permit = permit.map_err(failed::internal("wait to pack"))?;
+        let (pieces, incoming) = mpsc::channel::<io::Result<Bytes>>(PIECES_UNDER_WAY);
+        let tasks = self.clone();
+        let runtime = Handle::current();
+        tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            let out = PieceWriter { pieces: pieces.clone(), runtime: runtime.clone(), piece: Vec::with_capacity(PIECE_BYTES) };
+            let mut packer = Packer { tasks, runtime: runtime.clone(), zip: ZipWriter::new_stream(out) };
+            let packed = pack(&mut packer).and_then(|()| packer.finish());
+            if let Err(error) = packed {
+                if error.kind() != io::ErrorKind::BrokenPipe {
+                    tracing::warn!(%error, "an archive broke off");
+                }
+                // So that the reader sees a broken transfer and not a short archive.
+                let _ = runtime.block_on(tokio::time::timeout(PATIENCE, pieces.send(Err(error))));
+            }
+        });
+        let stream = futures_util::stream::unfold(incoming, async |mut incoming| {
+            let piece = incoming.recv().await?;
+            Some((piece, incoming))
+        });
+        Ok(stream.boxed())
+    }
+}
+
+/// Where a file goes in an archive of `folder`, and where its content is.
+fn entry(row: FileRow, folder: &str) -> Entry {
+    let inside = match row.path.strip_prefix(folder) {
+        Some(rest) if !folder.is_empty() && files::is_below(&row.path, folder) => rest[1..].to_owned(),
+        _ if row.path == folder => row.path.rsplit('/').next().unwrap_or_default().to_owned(),
+        _ => row.path,
+    };
+    match (row.kind, row.blob_sha256) {
+        (NodeKind::Blob, Some(sha256)) => Entry::Blob { path: inside, key: blob_key(&sha256), size: row.size },
+        _ => Entry::Text(TextFile { file: row.id, path: inside, epoch: row.epoch, seq: row.seq, size: row.size }),
+    }
+}
+
+/// Writes a zip on a thread that may block.
+struct Packer {
+    tasks: Tasks,
+    runtime: Handle,
+    zip: ZipWriter<zip::write::StreamWriter<PieceWriter>>,
+}
+
+impl Packer {
+    fn entries(&mut self, entries: Vec<Entry>) -> io::Result<()> {
+        let (mut texts, mut bytes) = (Vec::new(), 0);
+        for entry in entries {
+            match entry {
+                Entry::Text(text) => {
+                    bytes += text.size;
+                    texts.push(text);
+                    if texts.len() >= TEXTS_AT_ONCE || bytes >= TEXTS_AT_ONCE_BYTES {
+                        self.texts(std::mem::take(&mut texts))?;
+                        bytes = 0;
+                    }
+                }
+                Entry::Blob { path, key, size } => self.blob(&path, &key, size)?,
+            }
+        }
+        self.texts(texts)
+    }
+
+    fn texts(&mut self, files: Vec<TextFile>) -> io::Result<()> {
+        if files.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<FileId> = files.iter().map(|text| text.file).collect();
+        let tables = self.tasks.tables.clone();
+        let found = self.runtime.block_on(read_text::texts_by_id(&tables, &ids)).map_err(io::Error::other)?;
+        for (file, text) in files.iter().zip(found) {
+            if let Some(text) = text {
+                self.zip.start_file(file.path.as_str(), options(TEXT_LEVEL)).map_err(io::Error::from)?;
+                self.zip.write_all(text.as_bytes())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn blob(&mut self, path: &str, key: &str, size: u64) -> io::Result<()> {
+        self.zip.start_file(path, options(BLOB_LEVEL)).map_err(io::Error::from)?;
+        let Some((_, mut stream)) = self.get(key)? else {
+            return Err(io::Error::other(format!("object {key} is missing")));
+        };
+        let mut written = 0;
+        while let Some(piece) = self.runtime.block_on(stream.next()) {
+            let piece = piece?;
+            written += piece.len() as u64;
+            self.zip.write_all(&piece)?;
+        }
+        if written == size { Ok(()) } else { Err(io::Error::other(format!("object {key} has {written} bytes, not {size}"))) }
+    }
+
+    fn get(&self, key: &str) -> io::Result<Option<(u64, ByteStream)>> {
+        let objects: &Objects = &self.tasks.objects;
+        self.runtime.block_on(objects.get_stream(key, 0)).map_err(io::Error::other)
+    }
+
+    fn snapshot(&mut self, code: PathBuf, manifest: Manifest) -> io::Result<()> {
+        let mut code = ZipArchive::new(io::BufReader::new(std::fs::File::open(code)?)).map_err(io::Error::from)?;
+        for file in manifest.files {
+            match file.blob_key {
+                Some(key) => self.blob(&file.path, &key, file.size)?,
+                None => {
+                    let packed = code.by_name(&file.path).map_err(io::Error::from)?;
+                    self.zip.raw_copy_file(packed).map_err(io::Error::from)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> io::Result<()> {
+        self.zip.finish().map_err(io::Error::from)?.into_inner().send()
+    }
+}
+
+fn options(level: i64) -> SimpleFileOptions {
+    SimpleFileOptions::default()
+        .compression_method(CompressionMethod::Deflated)
+        .compression_level(Some(level))
+        .unix_permissions(0o644)
+}
+
+/// Cuts what is written into pieces and hands them to the reader.
+struct PieceWriter {
+    pieces: mpsc::Sender<io::Result<Bytes>>,
+    runtime: Handle,
+    piece: Vec<u8>,
+}
+
+impl PieceWriter {
+    fn send(&mut self) -> io::Result<()> {
+        if self.piece.is_empty() {
+            return Ok(());
+        }
+        let piece = Bytes::from(std::mem::replace(&mut self.piece, Vec::with_capacity(PIECE_BYTES)));
+        match self.runtime.block_on(tokio::time::timeout(PATIENCE, self.pieces.send(Ok(piece)))) {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(io::Error::new(io::ErrorKind::BrokenPipe, "the reader went away")),
+            Err(_) => Err(io::Error::new(io::ErrorKind::BrokenPipe, "the reader took nothing for too long")),
+        }
+    }
+}
+
+impl Write for PieceWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let taken = bytes.len().min(PIECE_BYTES - self.piece.len());
+        self.piece.extend_from_slice(&bytes[..taken]);
+        if self.piece.len() == PIECE_BYTES {
+            self.send()?;
+        }
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
