@@ -46,7 +46,7 @@ CREATE TABLE blob_claims (
     sha256   TEXT   NOT NULL,
     task_id  TEXT   NOT NULL,                  -- no foreign key: outlives the task
     at       BIGINT NOT NULL,
-    deleting BIGINT NOT NULL DEFAULT 0,        -- 1: the object is being deleted; who wants to store it waits
+    deleting BIGINT NOT NULL DEFAULT 0,        -- since when the object is being deleted; who wants to store it waits
     PRIMARY KEY (sha256, task_id)
 );
 CREATE INDEX blob_claims_by_age ON blob_claims (at);

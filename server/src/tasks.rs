@@ -12,16 +12,16 @@ mod delete_task;
 mod describe;
 pub(crate) mod failed;
 mod files;
+mod import;
 mod layout;
 mod list_tasks;
-mod import;
 mod move_path;
 mod pack;
 mod read_archive;
 mod receive;
 mod set_main;
-mod sweep;
 mod settings;
+mod sweep;
 mod tree;
 mod tree_edit;
 mod upload;
@@ -36,8 +36,9 @@ pub use files::FileRow;
 pub use import::ImportTarget;
 pub use list_tasks::TaskFilter;
 pub use pack::Archive;
-pub use upload::UploadTarget;
 pub use settings::{CHANGES_PER_ANNOUNCEMENT, MAX_NAME_CHARS, MAX_REMARKS_CHARS, TaskSettings};
+pub use sweep::Swept;
+pub use upload::UploadTarget;
 
 /// A cheap handle to tasks and files.
 #[derive(Clone, Debug)]

@@ -78,7 +78,7 @@ impl Tasks {
                 .map_err(failed::tables(step))?;
             let deleting = self
                 .tables
-                .query_opt("SELECT 1 FROM blob_claims WHERE sha256 = $1 AND deleting = 1 LIMIT 1", values![sha256])
+                .query_opt("SELECT 1 FROM blob_claims WHERE sha256 = $1 AND deleting > 0 LIMIT 1", values![sha256])
                 .await
                 .map_err(failed::tables(step))?;
             if deleting.is_none() {

@@ -155,7 +155,9 @@ impl Tasks {
         let (unpacked, mut incoming) = mpsc::channel::<(usize, Received)>(2);
         let (settings, listed) = (self.settings.clone(), files.clone());
         let reader = tokio::task::spawn_blocking(move || {
-            read_archive::read_files(&archive, &listed, &settings, |index, file| unpacked.blocking_send((index, file)).is_ok())
+            read_archive::read_files(&archive, &listed, &settings, |index, file| {
+                unpacked.blocking_send((index, file)).is_ok()
+            })
         });
         let at = self.clock.now_ms();
         let mut waiting = Vec::with_capacity(files.len());
@@ -176,7 +178,10 @@ impl Tasks {
             };
             waiting.push(Waiting { file, path, kind });
             if batched >= BATCH_BYTES || statements.len() >= BATCH_FILES {
-                self.tables.batch(std::mem::take(&mut statements)).await.map_err(failed::tables("unpack an archive"))?;
+                self.tables
+                    .batch(std::mem::take(&mut statements))
+                    .await
+                    .map_err(failed::tables("unpack an archive"))?;
                 batched = 0;
             }
         }
@@ -255,7 +260,10 @@ fn successor(edit: &TreeEdit, giving_way: &[FileRow], waiting: &[Waiting]) -> Re
         Some(new) if new.kind == NodeKind::Text => Ok(Some(new.path.clone())),
         _ => Err(WireError::new(
             ErrorCode::MainFile,
-            format!("`{}` is the main file, and the archive has something in its place that is not text. Make another file main first.", main.path),
+            format!(
+                "`{}` is the main file, and the archive has something in its place that is not text. Make another file main first.",
+                main.path
+            ),
         )),
     }
 }

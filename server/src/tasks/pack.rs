@@ -1,13 +1,17 @@
 //! Packs files into a zip while it is being sent: nothing is gathered, neither in memory nor on disk.
 
 use std::{
+    collections::HashMap,
     io::{self, Write},
     path::PathBuf,
     time::Duration,
 };
 
 use bytes::Bytes;
-use coderoom_backing::objects::{ByteStream, Objects};
+use coderoom_backing::{
+    objects::{ByteStream, Objects},
+    tables::Tables,
+};
 use coderoom_protocol::{
     ids::{FileId, RunId, TaskId},
     problem::{ErrorCode, WireError},
@@ -15,12 +19,11 @@ use coderoom_protocol::{
 };
 use coderoom_worker::snapshot::{Manifest, blob_key};
 use futures_util::StreamExt as _;
-use tempfile::TempPath;
 use tokio::{runtime::Handle, sync::mpsc};
 use zip::{CompressionMethod, ZipArchive, ZipWriter, write::SimpleFileOptions};
 
 use super::{FileRow, Tasks, failed, files, parse_path, receive::not_staged};
-use crate::rooms::read_text::{self, TextFile};
+use crate::rooms::read_text::{self, ReadTextError, TextFile};
 
 /// Pieces of the archive on their way to the reader. A full channel holds the packing thread.
 const PIECES_UNDER_WAY: usize = 2;
@@ -85,7 +88,8 @@ impl Tasks {
     pub async fn pack_snapshot(&self, run: RunId, number: u32, manifest: Manifest) -> Result<Archive, WireError> {
         let code = tempfile::Builder::new().tempdir_in(&self.settings.staging).map_err(not_staged)?;
         let file = code.path().join("code.zip");
-        let found = self.objects.fetch_to_file(&manifest.code_key, &file).await.map_err(failed::objects("fetch a snapshot"))?;
+        let found =
+            self.objects.fetch_to_file(&manifest.code_key, &file).await.map_err(failed::objects("fetch a snapshot"))?;
         if !found {
             return Err(WireError::new(ErrorCode::NotFound, "The files of this run are no longer stored."));
         }
@@ -105,7 +109,12 @@ impl Tasks {
         pack: impl FnOnce(&mut Packer) -> io::Result<()> + Send + 'static,
     ) -> Result<ByteStream, WireError> {
         let permit = self.packing.clone().acquire_owned();
-        let busy = || WireError::new(ErrorCode::TooManyRequests, "Many archives are being packed at the moment. Try again in a minute.");
+        let busy = || {
+            WireError::new(
+                ErrorCode::TooManyRequests,
+                "Many archives are being packed at the moment. Try again in a minute.",
+            )
+        };
         let permit = tokio::time::timeout(PATIENCE, permit).await.map_err(|_| busy())?;
         let permit = permit.map_err(failed::internal("wait to pack"))?;
         let (pieces, incoming) = mpsc::channel::<io::Result<Bytes>>(PIECES_UNDER_WAY);
@@ -113,7 +122,11 @@ impl Tasks {
         let runtime = Handle::current();
         tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            let out = PieceWriter { pieces: pieces.clone(), runtime: runtime.clone(), piece: Vec::with_capacity(PIECE_BYTES) };
+            let out = PieceWriter {
+                pieces: pieces.clone(),
+                runtime: runtime.clone(),
+                piece: Vec::with_capacity(PIECE_BYTES),
+            };
             let mut packer = Packer { tasks, runtime: runtime.clone(), zip: ZipWriter::new_stream(out) };
             let packed = pack(&mut packer).and_then(|()| packer.finish());
             if let Err(error) = packed {
@@ -175,14 +188,10 @@ impl Packer {
         if files.is_empty() {
             return Ok(());
         }
-        let ids: Vec<FileId> = files.iter().map(|text| text.file).collect();
-        let tables = self.tasks.tables.clone();
-        let found = self.runtime.block_on(read_text::texts_by_id(&tables, &ids)).map_err(io::Error::other)?;
-        for (file, text) in files.iter().zip(found) {
-            if let Some(text) = text {
-                self.zip.start_file(file.path.as_str(), options(TEXT_LEVEL)).map_err(io::Error::from)?;
-                self.zip.write_all(text.as_bytes())?;
-            }
+        let found = self.runtime.block_on(current_texts(&self.tasks.tables, files)).map_err(io::Error::other)?;
+        for (file, text) in found {
+            self.zip.start_file(file.path.as_str(), options(TEXT_LEVEL)).map_err(io::Error::from)?;
+            self.zip.write_all(text.as_bytes())?;
         }
         Ok(())
     }
@@ -198,7 +207,11 @@ impl Packer {
             written += piece.len() as u64;
             self.zip.write_all(&piece)?;
         }
-        if written == size { Ok(()) } else { Err(io::Error::other(format!("object {key} has {written} bytes, not {size}"))) }
+        if written == size {
+            Ok(())
+        } else {
+            Err(io::Error::other(format!("object {key} has {written} bytes, not {size}")))
+        }
     }
 
     fn get(&self, key: &str) -> io::Result<Option<(u64, ByteStream)>> {
@@ -223,6 +236,22 @@ impl Packer {
     fn finish(self) -> io::Result<()> {
         self.zip.finish().map_err(io::Error::from)?.into_inner().send()
     }
+}
+
+/// The texts of files as they are stored now; files that are gone are left out.
+async fn current_texts(tables: &Tables, files: Vec<TextFile>) -> Result<Vec<(TextFile, String)>, ReadTextError> {
+    let mut tx = tables.begin_read().await?;
+    let list = (1..=files.len()).map(|number| format!("${number}")).collect::<Vec<_>>().join(", ");
+    let ids = files.iter().map(|file| file.file.to_string().into()).collect();
+    let rows = tx.query(format!("SELECT id, epoch, seq, size FROM files WHERE id IN ({list})"), ids).await?;
+    let mut now = HashMap::new();
+    for row in &rows {
+        now.insert(row.parse::<FileId>(0)?, (row.uint(1)?, row.uint(2)?, row.uint(3)?));
+    }
+    let update = |file: TextFile| now.get(&file.file).map(|&(epoch, seq, size)| TextFile { epoch, seq, size, ..file });
+    let files: Vec<_> = files.into_iter().filter_map(update).collect();
+    let texts = read_text::texts_of(&mut tx, &files).await?;
+    Ok(files.into_iter().zip(texts).collect())
 }
 
 fn options(level: i64) -> SimpleFileOptions {

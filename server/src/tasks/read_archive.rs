@@ -46,7 +46,11 @@ pub(super) struct ArchivedFile {
 }
 
 /// Checks the archive's directory and lists its files, ordered as they are there. `folder` is put before each path.
-pub(super) fn list(archive: &Path, folder: Option<&TaskPath>, settings: &TaskSettings) -> Result<Vec<ArchivedFile>, WireError> {
+pub(super) fn list(
+    archive: &Path,
+    folder: Option<&TaskPath>,
+    settings: &TaskSettings,
+) -> Result<Vec<ArchivedFile>, WireError> {
     let packed = std::fs::metadata(archive).map_err(not_staged)?.len();
     let mut zip = open(archive)?;
     // As many folders as files at most: more is no archive of a task.
@@ -194,7 +198,9 @@ fn conflict(error: &WireError) -> WireError {
 
 fn unreadable(error: ZipError) -> WireError {
     match error {
-        ZipError::Io(error) if error.kind() != io::ErrorKind::UnexpectedEof && error.raw_os_error().is_some() => not_staged(error),
+        ZipError::Io(error) if error.kind() != io::ErrorKind::UnexpectedEof && error.raw_os_error().is_some() => {
+            not_staged(error)
+        }
         error => refused(format!("It cannot be read as a zip: {error}.")),
     }
 }

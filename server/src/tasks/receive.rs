@@ -121,7 +121,10 @@ pub(super) fn open(staging: &Path) -> Result<(tokio::fs::File, TempPath), WireEr
 pub(super) fn not_staged(error: io::Error) -> WireError {
     if error.kind() == io::ErrorKind::StorageFull {
         tracing::warn!(%error, "no room for an upload");
-        return WireError::new(ErrorCode::NotStored, "The server has no room for uploads at the moment; nothing was changed. Try again later.");
+        return WireError::new(
+            ErrorCode::NotStored,
+            "The server has no room for uploads at the moment; nothing was changed. Try again later.",
+        );
     }
     failed::internal("keep an upload")(error)
 }

@@ -3,12 +3,7 @@
 use std::io;
 
 use bytes::Bytes;
-use coderoom_protocol::{
-    ids::TaskId,
-    problem::WireError,
-    task::FileStored,
-    tree::NodeKind,
-};
+use coderoom_protocol::{ids::TaskId, problem::WireError, task::FileStored, tree::NodeKind};
 use futures_util::Stream;
 
 use super::{
