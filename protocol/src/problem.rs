@@ -50,6 +50,8 @@ codes! {
     OriginRefused "origin_refused" 403 "This origin may not connect";
     /// It is not there, or not yours.
     NotFound "not_found" 404 "Not found";
+    /// The route does not know this method; the header Allow lists those it knows.
+    MethodNotAllowed "method_not_allowed" 405 "This route does not know the method";
     /// The path breaks a rule; the detail says which.
     BadPath "bad_path" 422 "The path is not valid";
     /// A file with this path exists.

@@ -148,3 +148,54 @@ pub struct RunPage {
     /// Asks for the page after this one as `cursor`; absent on the last page.
     pub next: Option<String>,
 }
+
+/// A rename or move.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Move {
+    /// A file's or folder's path.
+    pub from: String,
+    /// Its new path.
+    pub to: String,
+}
+
+/// The choice of a main file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MainChoice {
+    /// A text file's path.
+    pub path: String,
+}
+
+/// The tree with its revision.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ts_rs::TS, utoipa::ToSchema)]
+pub struct TaskTree {
+    /// Rises with every change of the tree.
+    #[ts(type = "number")]
+    pub revision: u64,
+    /// The root.
+    pub tree: crate::tree::Node,
+}
+
+/// What is to run; an empty body means all defaults.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SubmitRequest {
+    /// Command line; default: `sh run.sh`.
+    #[serde(default)]
+    #[ts(optional)]
+    pub command: Option<String>,
+    /// A note kept with the run.
+    #[serde(default)]
+    #[ts(optional)]
+    pub remarks: Option<String>,
+}
+
+/// What was frozen for a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS, utoipa::ToSchema)]
+pub struct RunFiles {
+    /// The run.
+    pub run: RunId,
+    /// Its files, ordered by path.
+    pub files: Vec<crate::control::SnapshotFile>,
+}

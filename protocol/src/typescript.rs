@@ -18,7 +18,9 @@ use crate::{
     gate::ROOT,
     problem::{ErrorCode, Problem},
     run::{Reason, RunState},
-    task::{NewTask, TaskPage},
+    task::{
+        FileStored, MainChoice, Move, NewTask, RunFiles, RunPage, SubmitRequest, TaskChange, TaskDetail, TaskPage, TaskTree,
+    },
 };
 
 /// Where the generated file lies, from the root of the project.
@@ -80,6 +82,15 @@ pub fn generate() -> String {
     file.visit::<RunState>();
     file.visit::<NewTask>();
     file.visit::<TaskPage>();
+    file.visit::<TaskChange>();
+    file.visit::<TaskDetail>();
+    file.visit::<TaskTree>();
+    file.visit::<Move>();
+    file.visit::<MainChoice>();
+    file.visit::<FileStored>();
+    file.visit::<SubmitRequest>();
+    file.visit::<RunPage>();
+    file.visit::<RunFiles>();
     file.text.extend(std::mem::take(&mut file.types).into_values());
 
     file.text.push_str("\n/** What the reply to each request has as `result`. */\nexport type Results = {\n");

@@ -1,20 +1,29 @@
 //! The HTTP interface: all routes of the server in one place, and what every request passes on its way.
 
+pub mod access;
+pub mod archives;
 pub mod body;
 pub mod caller;
+pub mod disposition;
+pub mod docs;
+pub mod files;
 pub mod health;
+pub mod logs;
 pub mod members;
 pub mod metrics;
 pub mod problem;
+pub mod query;
 pub mod request;
+pub mod runs;
 pub mod sign_in;
+pub mod tasks;
 pub mod tokens;
 pub mod users;
 pub mod web;
 
-use axum::{Json, Router, extract::DefaultBodyLimit, middleware, routing::get};
+use axum::{Router, extract::DefaultBodyLimit, middleware};
 use coderoom_protocol::problem::{ErrorCode, WireError};
-use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
+use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{app::App, http::problem::HttpError, sockets};
@@ -29,26 +38,27 @@ fn api() -> OpenApiRouter<App> {
         .merge(tokens::routes())
         .merge(users::routes())
         .merge(members::routes())
+        .merge(tasks::routes())
+        .merge(files::routes())
+        .merge(archives::routes())
+        .merge(runs::routes())
+        .merge(logs::routes())
 }
 
 /// The OpenAPI 3.1 description of the HTTP interface.
 #[must_use]
 pub fn openapi() -> OpenApi {
-    described().split_for_parts().1
+    docs::finish(described().split_for_parts().1)
 }
 
 fn described() -> OpenApiRouter<App> {
-    let info = InfoBuilder::new()
-        .title("coderoom")
-        .version(env!("CARGO_PKG_VERSION"))
-        .description(Some("Errors are application/problem+json. Programs send `Authorization: Bearer crt_…`."));
-    OpenApiRouter::with_openapi(OpenApiBuilder::new().info(info.build()).build()).nest(API, api())
+    OpenApiRouter::with_openapi(docs::head()).nest(API, api())
 }
 
 /// Every route of the server, ready to answer.
 pub fn router(app: App) -> Router {
     let (api, openapi) = described().split_for_parts();
-    api.route("/api/openapi.json", get(async move || Json(openapi)))
+    api.merge(docs::routes(openapi))
         .route("/api/{*rest}", axum::routing::any(no_route))
         .merge(health::routes())
         .merge(metrics::routes())
@@ -56,6 +66,7 @@ pub fn router(app: App) -> Router {
         .layer(DefaultBodyLimit::max(app.settings.server.max_body_size.as_usize()))
         .with_state(app.clone())
         .merge(sockets::routes(app))
+        .layer(middleware::from_fn(problem::every_error))
         .layer(middleware::from_fn(request::observe))
 }
 

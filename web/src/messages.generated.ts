@@ -94,7 +94,7 @@ export type ClientMessage = {
 });
 
 /** What went wrong, for programs. Each code has one HTTP status and one title. */
-export type ErrorCode = "bad_request" | "sign_in_required" | "wrong_password" | "not_allowed" | "origin_refused" | "not_found" | "bad_path" | "path_taken" | "case_conflict" | "file_folder_conflict" | "move_into_itself" | "main_file" | "not_text" | "file_too_large" | "task_too_large" | "too_many_files" | "body_too_large" | "bad_archive" | "invalid" | "name_taken" | "run_active" | "too_many_runs" | "run_finished" | "range_not_satisfiable" | "too_many_requests" | "not_stored" | "sandbox_unavailable" | "unavailable" | "internal";
+export type ErrorCode = "bad_request" | "sign_in_required" | "wrong_password" | "not_allowed" | "origin_refused" | "not_found" | "method_not_allowed" | "bad_path" | "path_taken" | "case_conflict" | "file_folder_conflict" | "move_into_itself" | "main_file" | "not_text" | "file_too_large" | "task_too_large" | "too_many_files" | "body_too_large" | "bad_archive" | "invalid" | "name_taken" | "run_active" | "too_many_runs" | "run_finished" | "range_not_satisfiable" | "too_many_requests" | "not_stored" | "sandbox_unavailable" | "unavailable" | "internal";
 
 /** Result of `create_file` and `create_blob`. */
 export type FileCreated = {
@@ -108,6 +108,22 @@ export type FileCreated = {
 
 /** A file of a task. It survives renames and moves. */
 export type FileId = string;
+
+/** What became of an uploaded file. */
+export type FileStored = {
+  /** The file. A text that became a blob, or the other way round, is a new file. */
+  file: FileId,
+  /** Its path in normal form. */
+  path: string,
+  /** Whether nothing was at the path before. */
+  created: boolean,
+  /** Text or blob. */
+  kind: NodeKind,
+  /** Bytes. */
+  size: number,
+  /** The tree's revision after it. */
+  revision: number,
+};
 
 /** Result of `write_file`. */
 export type FileWritten = {
@@ -140,6 +156,20 @@ export type Limits = {
 
 /** Where a piece of a log came from. */
 export type LogStream = "out" | "err" | "sys";
+
+/** The choice of a main file. */
+export type MainChoice = {
+  /** A text file's path. */
+  path: string,
+};
+
+/** A rename or move. */
+export type Move = {
+  /** A file's or folder's path. */
+  from: string,
+  /** Its new path. */
+  to: string,
+};
 
 /** What makes a task. */
 export type NewTask = {
@@ -261,8 +291,24 @@ export type Run = {
   stopped_by: string | null,
 };
 
+/** What was frozen for a run. */
+export type RunFiles = {
+  /** The run. */
+  run: RunId,
+  /** Its files, ordered by path. */
+  files: Array<SnapshotFile>,
+};
+
 /** One execution of a task's snapshot. */
 export type RunId = string;
+
+/** One page of a task's runs, newest first. */
+export type RunPage = {
+  /** The runs. */
+  runs: Array<Run>,
+  /** Asks for the page after this one as `cursor`; absent on the last page. */
+  next: string | null,
+};
 
 /** Where a run stands. The numbers are what users of the HTTP interface and the tables see. */
 export type RunState = 0 | 1 | 2 | 3 | 4 | 5;
@@ -349,12 +395,66 @@ export type SnapshotFile = {
   sha256: string,
 };
 
+/** What is to run; an empty body means all defaults. */
+export type SubmitRequest = {
+  /** Command line; default: `sh run.sh`. */
+  command?: string,
+  /** A note kept with the run. */
+  remarks?: string,
+};
+
 /** Result of `submit` and `rerun`. */
 export type Submitted = {
   /** The new run. */
   run: Run,
   /** Exactly what was frozen, ordered by path. */
   files: Array<SnapshotFile>,
+};
+
+/** What changes a task; what is absent stays. */
+export type TaskChange = {
+  /** A new name. */
+  name?: string,
+  /** New remarks. */
+  remarks?: string,
+};
+
+/** A task as a whole, without its tree. */
+export type TaskDetail = {
+  /** The task. */
+  id: TaskId,
+  /** Its name. */
+  name: string,
+  /** Its language. */
+  language: Language,
+  /** What its members wrote about it. */
+  remarks: string,
+  /** What the asker may do in it. */
+  role: Role,
+  /** The main file. */
+  main: FileId | null,
+  /** Its path. */
+  main_path: string | null,
+  /** The tree's revision: it rises with every change of the tree. */
+  revision: number,
+  /** Number of files. */
+  files: number,
+  /** Bytes of all files together (UTF-8 for text). */
+  bytes: number,
+  /** Most bytes of all files together. */
+  max_bytes: number,
+  /** Most files. */
+  max_files: number,
+  /** Most bytes of one text file; larger ones are stored as blobs. */
+  max_text_bytes: number,
+  /** The newest run, if there is one. */
+  newest_run: Run | null,
+  /** Who made it; absent when that account is gone. */
+  created_by: UserSummary | null,
+  /** Milliseconds since the Unix epoch when it was made. */
+  created_at: number,
+  /** The same for the last change of its tree, name or remarks. */
+  updated_at: number,
 };
 
 /** A task: one tree of files with its room. */
@@ -400,6 +500,14 @@ export type TaskSummary = {
   name: string,
   /** Its language. */
   language: Language,
+};
+
+/** The tree with its revision. */
+export type TaskTree = {
+  /** Rises with every change of the tree. */
+  revision: number,
+  /** The root. */
+  tree: Node,
 };
 
 /** One change of the tree, in the order in which they happened. */
@@ -540,6 +648,7 @@ export const ERRORS: Readonly<Record<ErrorCode, { status: number; title: string 
   not_allowed: { status: 403, title: "Your role does not allow this" },
   origin_refused: { status: 403, title: "This origin may not connect" },
   not_found: { status: 404, title: "Not found" },
+  method_not_allowed: { status: 405, title: "This route does not know the method" },
   bad_path: { status: 422, title: "The path is not valid" },
   path_taken: { status: 409, title: "A file with this path exists" },
   case_conflict: { status: 409, title: "A path that differs only in letter case exists" },

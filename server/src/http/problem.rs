@@ -1,7 +1,9 @@
 //! Errors over HTTP: `application/problem+json` (RFC 9457).
 
 use axum::{
+    extract::Request,
     http::{HeaderValue, StatusCode, header},
+    middleware::Next,
     response::{IntoResponse, Response},
 };
 use coderoom_protocol::problem::{ErrorCode, Problem, WireError};
@@ -48,3 +50,37 @@ impl IntoResponse for HttpError {
         response
     }
 }
+
+/// Turns what the framework itself answers (a method it does not know, a path or query it cannot read, a body that is
+/// too large) into problems as well, so that clients meet one form of error only.
+pub async fn every_error(request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    let status = response.status();
+    let is_problem = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/problem+json"));
+    if is_problem || !(status.is_client_error() || status.is_server_error()) {
+        return response;
+    }
+    let code = match status {
+        StatusCode::NOT_FOUND => ErrorCode::NotFound,
+        StatusCode::METHOD_NOT_ALLOWED => ErrorCode::MethodNotAllowed,
+        StatusCode::PAYLOAD_TOO_LARGE => ErrorCode::BodyTooLarge,
+        StatusCode::UNPROCESSABLE_ENTITY => ErrorCode::Invalid,
+        StatusCode::SERVICE_UNAVAILABLE => ErrorCode::Unavailable,
+        status if status.is_client_error() => ErrorCode::BadRequest,
+        _ => ErrorCode::Internal,
+    };
+    let (head, body) = response.into_parts();
+    let said = if status.is_client_error() { axum::body::to_bytes(body, LONGEST_SENTENCE).await.ok() } else { None };
+    let said = said.and_then(|bytes| String::from_utf8(bytes.into()).ok()).filter(|text| !text.is_empty());
+    let mut problem = HttpError::from(WireError::new(code, said.as_deref().unwrap_or(code.title()))).into_response();
+    if let Some(allow) = head.headers.get(header::ALLOW) {
+        problem.headers_mut().insert(header::ALLOW, allow.clone());
+    }
+    problem
+}
+
+/// Longest text of the framework that is handed on, in bytes.
+const LONGEST_SENTENCE: usize = 4 << 10;

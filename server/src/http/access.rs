@@ -1,0 +1,40 @@
+//! The way into a task or a run: who may not see it is told that it is not there.
+
+use coderoom_protocol::{
+    ids::{RunId, TaskId},
+    problem::{ErrorCode, WireError},
+    role::Role,
+    run::Run,
+};
+
+use crate::{app::App, people::Identity, tasks::no_such_task};
+
+/// A task that the caller has entered with at least the role they need.
+#[derive(Clone, Copy, Debug)]
+pub struct Entered {
+    /// The task.
+    pub task: TaskId,
+    /// What they may do in it.
+    pub role: Role,
+}
+
+/// Lets somebody into the task written in a path. `not_found` for strangers, `not_allowed` for members with a smaller
+/// role than `needed`.
+pub async fn enter(app: &App, identity: &Identity, task: &str, needed: Role) -> Result<Entered, WireError> {
+    let task = task.parse().map_err(|_| no_such_task())?;
+    match app.people.require(identity, task, needed).await {
+        Ok(role) => Ok(Entered { task, role }),
+        Err(error) if error.code == ErrorCode::NotFound => Err(no_such_task()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Lets somebody to the run written in a path, by their role in its task.
+pub async fn enter_run(app: &App, identity: &Identity, run: &str, needed: Role) -> Result<Run, WireError> {
+    let missing = || WireError::new(ErrorCode::NotFound, "There is no such run, or you are not a member of its task.");
+    let run: RunId = run.parse().map_err(|_| missing())?;
+    let as_missing = |error: WireError| if error.code == ErrorCode::NotFound { missing() } else { error };
+    let run = app.runs.get(run).await.map_err(as_missing)?;
+    app.people.require(identity, run.task, needed).await.map_err(as_missing)?;
+    Ok(run)
+}
