@@ -2,7 +2,12 @@
 //! gets a file beside it that runs the same functions. What only an embedded twin can be asked (a killed process,
 //! a full disk) stands in files of its own.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says when it is skipped"
+)]
 
 mod bus;
 mod crash;
