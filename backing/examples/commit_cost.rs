@@ -2,6 +2,9 @@
 //!
 //! Each commit is one `batch` that, for every one of N files, moves the file's number and inserts a row of edits,
 //! as the product does. It prints wall time and CPU time (user + system, all threads) per commit, and the slowest.
+//!
+//! Seen on 2 busy cores, ext4 (commits are durable): 1 row 120 us CPU, 10 rows 230 us, 100 rows 1,750 us; so about
+//! 110 us a commit and 12 to 17 us a row. Pages of 1 to 8 KiB make no difference.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a measuring program")]
 
 use std::{fs, path::PathBuf, time::Instant};

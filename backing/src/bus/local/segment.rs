@@ -91,11 +91,6 @@ pub(super) struct Span {
 }
 
 impl Span {
-    /// A part with nothing in it.
-    pub(super) fn empty(base: u64) -> Self {
-        Self { base, start: 0, limit: 0 }
-    }
-
     /// Adds entries that end after `after` to `found` until `max_bytes` are gathered; says whether that is so.
     pub(super) fn read(self, file: &File, after: u64, max_bytes: usize, found: &mut Found) -> io::Result<bool> {
         let mut window = Window { file, limit: self.limit, position: self.start, buffer: Bytes::new() };

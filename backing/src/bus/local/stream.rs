@@ -59,6 +59,14 @@ impl Known {
     }
 }
 
+/// A part of the stream to read.
+enum Part {
+    /// Of a segment that is known.
+    Span(Span),
+    /// A whole segment that must be gone through first: its `base`.
+    Unread(u64),
+}
+
 /// What became of an append.
 #[derive(Debug)]
 pub(super) enum Outcome {
@@ -150,11 +158,23 @@ impl Stream {
     /// Entries that end after `after`. Where a damaged file lost entries they are missing, and what is behind
     /// them follows.
     pub(super) fn read(&self, files: &Files, after: u64, max_bytes: usize) -> io::Result<Vec<Entry>> {
+        // One look at all segments: between two looks the first could grow and get a successor, and what it grew
+        // by would be left out.
+        self.gather(files, self.parts(after), after, max_bytes)
+    }
+
+    fn gather(&self, files: &Files, parts: Vec<Part>, after: u64, max_bytes: usize) -> io::Result<Vec<Entry>> {
         let mut found = Found::default();
-        let mut behind = None;
-        while let Some(span) = self.next_span(files, after, behind)? {
-            behind = Some(span.base);
-            let Some(file) = self.existing(files, span.base)? else { continue };
+        for part in parts {
+            let base = match &part {
+                Part::Span(span) => span.base,
+                Part::Unread(base) => *base,
+            };
+            let Some(file) = self.existing(files, base)? else { continue };
+            let span = match part {
+                Part::Span(span) => span,
+                Part::Unread(_) => self.scan(base, &file, after)?,
+            };
             if span.read(&file, after, max_bytes, &mut found)? {
                 break;
             }
@@ -162,26 +182,26 @@ impl Stream {
         Ok(found.entries)
     }
 
-    /// The part with entries after `after` of the first segment that has some and comes behind the one with
-    /// base `behind`.
-    fn next_span(&self, files: &Files, after: u64, behind: Option<u64>) -> io::Result<Option<Span>> {
-        let unread = {
-            let state = locked(&self.state);
-            let wanted = |known: &&Known| behind.is_none_or(|behind| known.base() > behind) && known.last() > after;
-            match state.segments.iter().find(wanted) {
-                None => return Ok(None),
-                Some(Known::Whole(segment)) => return Ok(Some(segment.span(after))),
-                Some(Known::Unread(base, _)) => *base,
-            }
+    /// Where the entries after `after` are now.
+    fn parts(&self, after: u64) -> Vec<Part> {
+        let state = locked(&self.state);
+        let wanted = state.segments.iter().filter(|known| known.last() > after);
+        let part = |known: &Known| match known {
+            Known::Whole(segment) => Part::Span(segment.span(after)),
+            Known::Unread(base, _) => Part::Unread(*base),
         };
-        let Some(file) = self.existing(files, unread)? else { return Ok(Some(Span::empty(unread))) };
-        let segment = Segment::scan(unread, &file)?;
+        wanted.map(part).collect()
+    }
+
+    /// Goes through a segment of an earlier process and remembers what it has. Nobody writes to it any more.
+    fn scan(&self, base: u64, file: &File, after: u64) -> io::Result<Span> {
+        let segment = Segment::scan(base, file)?;
         let span = segment.span(after);
         let mut state = locked(&self.state);
-        if let Some(known) = state.segments.iter_mut().find(|known| known.base() == unread) {
+        if let Some(known @ Known::Unread(..)) = state.segments.iter_mut().find(|known| known.base() == base) {
             *known = Known::Whole(segment);
         }
-        Ok(Some(span))
+        Ok(span)
     }
 
     /// The file of a segment, unless it was trimmed or removed meanwhile.
@@ -233,5 +253,30 @@ fn remove_file(files: &Files, path: &Path) -> io::Result<()> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reader_misses_nothing_when_the_stream_goes_on_in_another_file() {
+        let (directory, files) = (tempfile::tempdir().unwrap(), Files::default());
+        let stream = Stream::load(directory.path().join("s"), &files, true).unwrap().unwrap();
+        let bytes = vec![1; 1 << 20];
+        let append = |range: std::ops::RangeInclusive<u64>| {
+            for number in range {
+                stream.append(&files, number, &bytes).unwrap();
+            }
+        };
+        append(1..=2);
+        let parts = stream.parts(0);
+        // The first file grows and is full, while the reader is on its way.
+        append(3..=10);
+        assert!(locked(&stream.state).segments.len() > 1);
+        let ends = |entries: Vec<Entry>| entries.into_iter().map(|entry| entry.end).collect::<Vec<_>>();
+        assert_eq!(ends(stream.gather(&files, parts, 0, usize::MAX).unwrap()), [1, 2]);
+        assert_eq!(ends(stream.read(&files, 2, usize::MAX).unwrap()), (3..=10).collect::<Vec<_>>());
     }
 }

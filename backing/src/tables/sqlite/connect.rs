@@ -17,11 +17,13 @@ const CACHED_STATEMENTS: usize = 256;
 const WRITER_CACHE_KIB: u32 = 8192;
 const READER_CACHE_KIB: u32 = 2048;
 
-/// Pages in the write-ahead log after which the commit copies them into the database.
-const CHECKPOINT_PAGES: u32 = 1000;
+/// Pages in the write-ahead log (4 KiB each) after which a commit copies them into the database. SQLite's own 1,000
+/// make every twelfth commit of a hundred rows slow; with 4,000 a page that changes often is copied less often.
+const CHECKPOINT_PAGES: u32 = 4000;
 
-/// The write-ahead log is cut back to this many bytes after a big transaction let it grow.
-const LOG_KEPT_BYTES: u32 = 16 << 20;
+/// The write-ahead log is cut back to this many bytes after a big transaction let it grow. Above what a checkpoint
+/// lets gather: a log that is overwritten in place syncs faster than one that grows again.
+const LOG_KEPT_BYTES: u32 = 32 << 20;
 
 /// What a connection is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
