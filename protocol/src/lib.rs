@@ -7,6 +7,8 @@
 
 pub mod address;
 pub mod awareness;
+#[cfg(feature = "client")]
+pub mod client;
 pub mod control;
 pub mod frame;
 pub mod gate;
