@@ -94,13 +94,14 @@ impl Server {
             clock,
             people,
         };
+        app.tasks.prepare_staging().await.context("prepare the directory for uploads")?;
         keep_cli_token(&app, admin.user).await?;
         let sign_in_link = if app.settings.people.sign_in_link {
             Some(app.sign_in_link(admin.user).await.context("make the sign-in link")?.0)
         } else {
             None
         };
-        tokio::spawn(sweep(app.people.clone(), app.draining.clone()));
+        tokio::spawn(sweep(app.people.clone(), app.tasks.clone(), app.draining.clone()));
         let stop_listening = CancellationToken::new();
         let serving = connections::serve(listener, http::router(app.clone()), app.clone(), stop_listening.clone());
         let listener = tokio::spawn(serving);
@@ -108,8 +109,8 @@ impl Server {
     }
 }
 
-/// Removes expired sessions and links now and then, until the server drains.
-async fn sweep(people: People, draining: CancellationToken) {
+/// Removes expired sessions and links, and objects that nothing refers to, now and then, until the server drains.
+async fn sweep(people: People, tasks: Tasks, draining: CancellationToken) {
     let mut often = tokio::time::interval(SWEEP_INTERVAL);
     loop {
         tokio::select! {
@@ -118,6 +119,7 @@ async fn sweep(people: People, draining: CancellationToken) {
         }
         // The cause is in the log already; the next round tries again.
         let _ = people.sweep().await;
+        let _ = tasks.sweep().await;
     }
 }
 
