@@ -127,7 +127,7 @@ impl GroupCommit {
                 if group.is_empty() {
                     break;
                 }
-                self.store(group).await;
+                self.store(group.into_iter().map(Prepared::new).collect()).await;
             }
         }
     }
@@ -143,9 +143,8 @@ impl GroupCommit {
     }
 
     /// Stores a group, however long it takes; every room gets its answer.
-    async fn store(&self, group: Vec<Edits>) {
+    async fn store(&self, mut rows: Vec<Prepared>) {
         let started = Instant::now();
-        let mut rows: Vec<Prepared> = group.into_iter().map(Prepared::new).collect();
         let mut pause = self.retry.0;
         loop {
             match self.commit(&rows).await {
@@ -159,7 +158,7 @@ impl GroupCommit {
                 Err(error) if error.is_permanent() && rows.len() > 1 => {
                     tracing::error!(error = %error, files = rows.len(), "a commit was refused; storing its files one by one");
                     for row in rows {
-                        Box::pin(self.store(vec![row.edits])).await;
+                        Box::pin(self.store(vec![row])).await;
                     }
                     return;
                 }

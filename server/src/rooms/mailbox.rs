@@ -91,7 +91,6 @@ impl Mailbox {
     }
 
     /// The same; gives the event back when the room has ended.
-    #[expect(clippy::result_large_err, reason = "the event is handed back as it came, in the rare case")]
     pub(super) async fn send_back(&self, event: RoomEvent) -> Result<(), RoomEvent> {
         let units = u32::try_from(1 + payload_len(&event) / UNIT_BYTES).unwrap_or(u32::MAX).min(self.units);
         match self.left.acquire_many(units).await {

@@ -86,8 +86,9 @@ impl Node {
         Self { tables, bus, rooms, task, user, roles, directory: None }
     }
 
-    /// Other rooms on the same tables, as after a restart: what only the memory knew is gone.
-    pub(super) fn forget_memory(&mut self, settings: RoomSettings) {
+    /// Other rooms on the same tables, as after a restart. Sessions have ended.
+    pub(super) async fn restart(&mut self, settings: RoomSettings) {
+        self.rooms.drain().await;
         self.rooms = rooms(&self.tables, &self.bus, &self.roles, settings);
     }
 
@@ -125,10 +126,6 @@ impl Node {
         self.bus.publish(&task_topic(self.task), message.into()).await.unwrap();
     }
 
-    pub(super) async fn send(&self, event: RoomEvent) {
-        self.rooms.open(self.task).await.unwrap().send(event).await.unwrap();
-    }
-
     pub(super) async fn editor(&self, file: FileId) -> Client {
         self.client(Place::File(file), Role::Editor, self.user, Door::Room).await
     }
@@ -152,8 +149,29 @@ impl Node {
         door: Door,
         limits: OutboxLimits,
     ) -> Client {
-        static NEXT: AtomicU64 = AtomicU64::new(100_000);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let number = next_number();
+        let replica = Replica::new(number);
+        self.attach(place, role, user, door, limits, number, replica).await
+    }
+
+    /// The same page again, over a new socket.
+    pub(super) async fn reconnect(&self, client: Client, limits: OutboxLimits) -> Client {
+        client.send_if_open(RoomEvent::Detach { session: client.id }).await;
+        let Client { number, replica, place, role, user, door, .. } = client;
+        self.attach(place, role, user, door, limits, number, replica).await
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "every one of them is what some test varies")]
+    async fn attach(
+        &self,
+        place: Place,
+        role: Role,
+        user: UserId,
+        door: Door,
+        limits: OutboxLimits,
+        number: u64,
+        replica: Replica,
+    ) -> Client {
         let framing = match (&door, place) {
             (Door::Second, _) => Framing::Bare,
             (Door::Text, _) => Framing::Text,
@@ -161,8 +179,8 @@ impl Node {
             (Door::Room, Place::File(file)) => Framing::Addressed(address_prefix(&file.to_string()).into()),
         };
         let session = Session {
-            id: SessionId(number),
-            connection: ConnectionId(number),
+            id: SessionId(next_number()),
+            connection: ConnectionId(next_number()),
             user: UserSummary { id: user, name: "somebody".into() },
             role,
             framing,
@@ -174,7 +192,10 @@ impl Node {
             outbox: Arc::clone(&session.outbox),
             rooms: self.rooms.clone(),
             task: self.task,
-            replica: Replica::new(number),
+            replica,
+            place,
+            role,
+            user,
             door,
             answers: Vec::new(),
             is_synced: false,
@@ -190,6 +211,11 @@ impl Node {
         client.send(RoomEvent::Attach { session, place, attached: None }).await;
         client
     }
+}
+
+fn next_number() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(100_000);
+    NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 fn rooms(
@@ -222,6 +248,9 @@ pub(super) struct Client {
     rooms: Rooms,
     task: TaskId,
     pub(super) replica: Replica,
+    place: Place,
+    role: Role,
+    user: UserId,
     door: Door,
     /// Every SyncStatus, in order.
     pub(super) answers: Vec<bool>,
@@ -246,6 +275,16 @@ pub(super) struct Client {
 impl Client {
     pub(super) async fn send(&self, event: RoomEvent) {
         self.rooms.open(self.task).await.unwrap().send(event).await.unwrap();
+    }
+
+    async fn send_if_open(&self, event: RoomEvent) {
+        if let Ok(room) = self.rooms.open(self.task).await {
+            let _ = room.send(event).await;
+        }
+    }
+
+    pub(super) async fn detach(&self) {
+        self.send(RoomEvent::Detach { session: self.id }).await;
     }
 
     pub(super) async fn send_update(&self, update: impl Into<Bytes>) {
@@ -312,6 +351,11 @@ impl Client {
     /// Reads what has come, until nothing has for a while.
     pub(super) async fn read_all(&mut self) {
         while tokio::time::timeout(Duration::from_millis(60), self.read()).await.is_ok() {}
+    }
+
+    /// Reads what is there.
+    pub(super) async fn read_all_quickly(&mut self) {
+        while tokio::time::timeout(Duration::from_millis(1), self.read()).await.is_ok() {}
     }
 
     async fn read(&mut self) {

@@ -1,1 +1,68 @@
-//! x
+//! Presence through a room: who hears of whom.
+
+use coderoom_protocol::{awareness::Entry, role::Role};
+
+use super::harness::{Door, Node};
+use crate::rooms::{Place, RoomEvent, RoomSettings};
+
+fn entry(client: u64, clock: u32, state: Option<&str>) -> Entry<'_> {
+    Entry { client, clock, state }
+}
+
+#[tokio::test]
+async fn presence_is_echoed_to_its_sender_shown_to_others_and_to_joiners() {
+    let node = Node::start(RoomSettings::default()).await;
+    let file = node.file("").await;
+    let mut ann = node.editor(file).await;
+    let mut bob = node.client(Place::File(file), Role::Viewer, node.user, Door::Second).await;
+    for clock in 1..=5 {
+        ann.announce(&[entry(7, clock, Some("{\"x\":1}"))]).await;
+    }
+    let is_known = |clock, state: Option<&str>| (clock, state.map(str::to_owned));
+    for client in [&mut ann, &mut bob] {
+        client.wait("presence", |client| client.presence.get(&7) == Some(&is_known(5, Some("{\"x\":1}")))).await;
+    }
+    let mut cleo = node.editor(file).await;
+    cleo.wait("presence", |client| client.presence.contains_key(&7)).await;
+    ann.detach().await;
+    bob.wait("the end of it", |client| client.presence.get(&7) == Some(&is_known(5, None))).await;
+    cleo.presence.clear();
+    cleo.send(RoomEvent::QueryAwareness { session: cleo.id }).await;
+    cleo.wait("an answer", |client| client.presence.contains_key(&7)).await;
+}
+
+#[tokio::test]
+async fn presence_of_the_room_and_of_files_are_apart() {
+    let node = Node::start(RoomSettings::default()).await;
+    let file = node.file("").await;
+    let mut ann = node.client(Place::Task, Role::Viewer, node.user, Door::Room).await;
+    let mut bob = node.editor(file).await;
+    ann.announce(&[entry(7, 1, Some("{}"))]).await;
+    bob.announce(&[entry(8, 1, Some("{}"))]).await;
+    ann.wait("its own", |client| client.presence.contains_key(&7)).await;
+    bob.wait("its own", |client| client.presence.contains_key(&8)).await;
+    assert!(!ann.presence.contains_key(&8) && !bob.presence.contains_key(&7));
+}
+
+#[tokio::test]
+async fn silent_presence_ends() {
+    let settings = RoomSettings { presence_expiry_ms: 100, presence_tick_ms: 5, ..RoomSettings::default() };
+    let node = Node::start(settings).await;
+    let file = node.file("").await;
+    let mut ann = node.editor(file).await;
+    ann.announce(&[entry(7, 1, Some("{}"))]).await;
+    ann.wait("its own", |client| client.presence.contains_key(&7)).await;
+    ann.wait("the end of it", |client| client.presence[&7] == (1, None)).await;
+}
+
+#[tokio::test]
+async fn malformed_presence_is_dropped() {
+    let node = Node::start(RoomSettings::default()).await;
+    let file = node.file("").await;
+    let mut ann = node.editor(file).await;
+    for bytes in [&[0x80_u8, 0x88, 0xde, 0xbe, 0x01][..], &[1], &[], &[0]] {
+        ann.send(RoomEvent::Awareness { session: ann.id, update: bytes.to_vec().into() }).await;
+    }
+    ann.announce(&[entry(7, 1, Some("{}"))]).await;
+    ann.wait("its own", |client| client.presence.contains_key(&7)).await;
+}
