@@ -4,3 +4,4 @@ mod archives;
 mod bench;
 mod sweep;
 mod tree;
+mod web;
