@@ -14,7 +14,6 @@ use coderoom_backing::clock::Clock;
 use tokio::task::JoinHandle;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub use connections::ConnectionPermit;
 pub use drain::stop_signal;
 pub use services::Services;
 
