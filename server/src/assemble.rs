@@ -4,6 +4,8 @@
 
 mod connections;
 mod drain;
+mod engine;
+mod executor;
 mod parts;
 mod services;
 
@@ -17,15 +19,9 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 pub use drain::stop_signal;
 pub use services::Services;
 
-use coderoom_worker::runs::Runs;
+use coderoom_worker::{engine::Engine, runs::Runs};
 
-use crate::{
-    app::{App, Sandbox},
-    config::Settings,
-    http,
-    people::People,
-    tasks::Tasks,
-};
+use crate::{app::App, config::Settings, http, people::People, tasks::Tasks};
 
 /// How often what has expired is removed: once an hour.
 const SWEEP_INTERVAL: std::time::Duration = std::time::Duration::from_secs(3600);
@@ -42,6 +38,8 @@ pub struct Server {
     pub address: SocketAddr,
     /// The link that signs the administrator in once, unless `people.sign_in_link` is off.
     pub sign_in_link: Option<String>,
+    /// Runs programs; `None` when the executor could not be opened.
+    engine: Option<Engine>,
     /// Stops accepting connections.
     stop_listening: CancellationToken,
     listener: JoinHandle<()>,
@@ -64,7 +62,7 @@ impl Server {
             .with_context(|| format!("listen on {}", settings.deployment.listen))?;
         let address = listener.local_addr().context("read the address of the listener")?;
         let public_url = settings.server.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
-        let sandbox = Sandbox::default();
+        let (executor, sandbox) = executor::open(&settings, &objects).await;
         let scratch = settings.deployment.data.join("scratch");
         tokio::fs::create_dir_all(&scratch).await.with_context(|| format!("make {}", scratch.display()))?;
         let run_settings = parts::run_settings(&settings, scratch);
@@ -101,10 +99,11 @@ impl Server {
             None
         };
         tokio::spawn(sweep(app.people.clone(), app.tasks.clone(), app.draining.clone()));
+        let engine = executor.map(|executor| engine::start(&app.settings, app.runs.clone(), executor));
         let stop_listening = CancellationToken::new();
         let serving = connections::serve(listener, http::router(app.clone()), app.clone(), stop_listening.clone());
         let listener = tokio::spawn(serving);
-        Ok(Self { app, address, sign_in_link, stop_listening, listener })
+        Ok(Self { app, address, sign_in_link, engine, stop_listening, listener })
     }
 }
 

@@ -281,6 +281,10 @@ topic! {
         bwrap: Option<PathBuf> = None;
         /// The program `supervisor`. Not set: beside `coderoom`.
         supervisor: Option<PathBuf> = None;
+        /// Further directories that programs may read, such as `/opt`.
+        readable: Vec<String> = Vec::new();
+        /// Version 2 control group below which runs get theirs. Not set: the server's own.
+        cgroup_parent: Option<PathBuf> = None;
     }
 }
 
