@@ -56,11 +56,11 @@ impl IntoResponse for HttpError {
 pub async fn every_error(request: Request, next: Next) -> Response {
     let response = next.run(request).await;
     let status = response.status();
-    let is_problem = response
-        .headers()
-        .get(header::CONTENT_TYPE)
-        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/problem+json"));
-    if is_problem || !(status.is_client_error() || status.is_server_error()) {
+    // Plain JSON with such a status is an answer of ours that has more to say (`/health/ready`).
+    let is_ours = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| {
+        [&b"application/problem+json"[..], b"application/json"].iter().any(|ours| kind.as_bytes().starts_with(ours))
+    });
+    if is_ours || !(status.is_client_error() || status.is_server_error()) {
         return response;
     }
     let code = match status {

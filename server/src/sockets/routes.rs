@@ -25,7 +25,7 @@ use super::{
     upgrade::{Upgrade, offered_protocols},
     yjs_door::YjsDoor,
 };
-use crate::{app::App, assemble::ConnectionPermit, http::problem::HttpError, people::Identity, rooms::event::Framing};
+use crate::{app::App, http::problem::HttpError, people::Identity, rooms::event::Framing};
 
 /// The routes of the sockets, ready to be merged into the others.
 pub fn routes(app: App) -> Router {
@@ -64,7 +64,6 @@ async fn open_room_socket(
     refuse_while_draining(&app)?;
     let (mut parts, _) = request.into_parts();
     let upgrade = Upgrade::of(&mut parts)?;
-    let permit = parts.extensions.remove::<ConnectionPermit>();
     let task = parse_task(task)?;
     let identity = identify(&app, parameters.token.as_deref(), &parts.headers).await?;
     let speaks_text = offered_protocols(&parts.headers).any(|offered| offered == SUBPROTOCOL);
@@ -79,7 +78,6 @@ async fn open_room_socket(
     let socket = Socket::new(Arc::clone(&app), task, identity.clone());
     app.tracker.spawn(async move {
         let Ok(stream) = stream.await else { return };
-        let _counted_until_the_end = permit;
         let mut door = RoomDoor::new(Arc::clone(&socket));
         if let (true, Some(identity), Some(role)) = (speaks_text, identity, role) {
             let session = Socket::new_session();
@@ -116,7 +114,6 @@ async fn open_second_door(
     refuse_while_draining(&app)?;
     let (mut parts, _) = request.into_parts();
     let upgrade = Upgrade::of(&mut parts)?;
-    let permit = parts.extensions.remove::<ConnectionPermit>();
     let task = parse_task(task)?;
     // Who may not come in is told so with a close code (see `YjsDoor::open`): these clients read nothing else.
     let identity = match identify(&app, parameters.token.as_deref(), &parts.headers).await {
@@ -129,7 +126,6 @@ async fn open_second_door(
     let socket = Socket::new(Arc::clone(&app), task, identity);
     app.tracker.spawn(async move {
         let Ok(stream) = stream.await else { return };
-        let _counted_until_the_end = permit;
         let door = Box::pin(YjsDoor::open(Arc::clone(&socket), &path, parameters.create)).await;
         connection::serve(socket, Door::Yjs(door), stream).await;
     });
