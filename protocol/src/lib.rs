@@ -14,6 +14,8 @@ pub mod frame;
 pub mod gate;
 pub mod ids;
 pub mod lib0;
+#[cfg(test)]
+mod mutations;
 pub mod path;
 pub mod people;
 pub mod problem;

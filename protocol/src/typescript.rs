@@ -19,7 +19,8 @@ use crate::{
     problem::{ErrorCode, Problem},
     run::{Reason, RunState},
     task::{
-        FileStored, MainChoice, Move, NewTask, RunFiles, RunPage, SubmitRequest, TaskChange, TaskDetail, TaskPage, TaskTree,
+        FileStored, MainChoice, Move, NewTask, RunFiles, RunPage, SubmitRequest, TaskChange, TaskDetail, TaskPage,
+        TaskTree,
     },
 };
 

@@ -1,23 +1,12 @@
 //! The gate against updates that yrs makes and against hand-made hostile ones.
 
-use yrs::{Doc, GetString, OffsetKind, Options, ReadTxn, Text, Transact, Update, updates::decoder::Decode};
+use yrs::{Doc, ReadTxn, Text, Transact};
 
 use super::*;
-use crate::lib0::{write_string, write_var_uint};
-
-fn doc(client: u64) -> Doc {
-    let options =
-        Options { client_id: yrs::block::ClientID::new(client), offset_kind: OffsetKind::Utf16, ..Options::default() };
-    Doc::with_options(options)
-}
-
-/// Does one thing to the text and gives the update it made.
-fn edit(doc: &Doc, change: impl FnOnce(&yrs::TextRef, &mut yrs::TransactionMut<'_>)) -> Vec<u8> {
-    let text = doc.get_or_insert_text(ROOT);
-    let mut txn = doc.transact_mut();
-    change(&text, &mut txn);
-    txn.encode_update_v1()
-}
+use crate::{
+    lib0::{write_string, write_var_uint},
+    random_edits::{apply, document as doc, edit, state_of, text_of},
+};
 
 fn insert(doc: &Doc, at: u32, what: &str) -> Vec<u8> {
     edit(doc, |text, txn| text.insert(txn, at, what))
@@ -233,7 +222,7 @@ fn readers_step_2_is_told_from_an_attempt_to_write() {
     let writer = doc(7);
     insert(&writer, 0, "abcdef");
     edit(&writer, |text, txn| text.remove_range(txn, 1, 2));
-    let state = writer.transact().encode_state_as_update_v1(&yrs::StateVector::default());
+    let state = state_of(&writer);
     let facts = check(&state, known(&[(7, 6)])).unwrap();
     let deleted = |range: DeleteRange| range.client == 7 && range.start >= 1 && range.end <= 3;
     assert!(facts.adds_nothing(&state, known(&[(7, 6)]), deleted));
@@ -259,13 +248,12 @@ fn what_passes_in_parts_gives_the_same_text() {
             let facts = check(&bytes, |client| accepted.get(client)).unwrap();
             accepted.accept(&facts);
             for peer in [other, &reader] {
-                peer.transact_mut().apply_update(Update::decode_v1(&bytes).unwrap()).unwrap();
+                apply(peer, &bytes);
             }
         }
     }
-    let text = |doc: &Doc| doc.get_or_insert_text(ROOT).get_string(&doc.transact());
-    assert_eq!(text(&one), text(&reader));
-    assert_eq!(text(&two), text(&reader));
+    assert_eq!(text_of(&one), text_of(&reader));
+    assert_eq!(text_of(&two), text_of(&reader));
     let vector: StateVector = reader.transact().state_vector().iter().map(|(id, clock)| (id.get(), *clock)).collect();
     assert_eq!(vector, accepted);
 }
