@@ -37,7 +37,10 @@ use coderoom_protocol::{
 };
 use futures_util::future::BoxFuture;
 use tokio::sync::{Semaphore, oneshot};
-use tokio_util::task::TaskTracker;
+use tokio_util::{
+    sync::{CancellationToken, DropGuard},
+    task::TaskTracker,
+};
 
 use self::{
     group_commit::GroupCommit,
@@ -72,6 +75,9 @@ struct Shared {
     registry: Registry,
     /// Counts rooms and what they do in the background.
     tracker: TaskTracker,
+    /// Only held to be dropped: ends the group commit, so that the tables can be closed when the last handle and the last
+    /// room are gone.
+    _stop_commits: DropGuard,
 }
 
 impl std::fmt::Debug for Rooms {
@@ -81,14 +87,15 @@ impl std::fmt::Debug for Rooms {
 }
 
 impl Rooms {
-    /// No open rooms yet. The group commit for all rooms starts at once, so this must be called inside the runtime; it lives
-    /// as long as the runtime.
+    /// No open rooms yet. The group commit for all rooms starts at once, so this must be called inside the runtime; it ends
+    /// with the last handle and the last room.
     #[must_use]
     pub fn new(tables: Tables, bus: Bus, clock: Clock, settings: RoomSettings, read_role: ReadRole) -> Self {
         let retry = (Duration::from_millis(settings.retry_ms.0), Duration::from_millis(settings.retry_ms.1));
         let gather = Duration::from_millis(settings.gather_ms);
         let commits = Arc::new(GroupCommit::new(tables.clone(), clock.clone(), gather, retry));
-        tokio::spawn(Arc::clone(&commits).run());
+        let stop = CancellationToken::new();
+        tokio::spawn(Arc::clone(&commits).run(stop.clone()));
         let shared = Shared {
             tables,
             bus,
@@ -99,6 +106,7 @@ impl Rooms {
             compactions: Semaphore::new(COMPACTIONS_AT_ONCE),
             registry: Registry::default(),
             tracker: TaskTracker::new(),
+            _stop_commits: stop.drop_guard(),
         };
         Self { shared: Arc::new(shared) }
     }

@@ -15,6 +15,7 @@ use coderoom_backing::{
 };
 use coderoom_protocol::ids::FileId;
 use tokio::{sync::Notify, time::Instant};
+use tokio_util::sync::CancellationToken;
 
 use super::mailbox::{Letter, Mailbox};
 
@@ -115,10 +116,13 @@ impl GroupCommit {
         self.lock().rejected.remove(&file);
     }
 
-    /// Stores what gathers, for ever.
-    pub(super) async fn run(self: Arc<Self>) {
+    /// Stores what gathers, until `stop` is cancelled: when nobody is left to put anything in.
+    pub(super) async fn run(self: Arc<Self>, stop: CancellationToken) {
         loop {
-            self.wake.notified().await;
+            tokio::select! {
+                () = self.wake.notified() => {}
+                () = stop.cancelled() => return,
+            }
             if !self.gather.is_zero() {
                 tokio::time::sleep(self.gather).await;
             }

@@ -60,8 +60,8 @@ pub(super) async fn run(shared: Arc<Shared>, task: TaskId, mailbox: Arc<Mailbox>
     let mut letters = Vec::new();
     loop {
         let due = room.next_due();
+        // Not in a fixed order: a room that is never without letters must still hear the bus and its own clock.
         tokio::select! {
-            biased;
             () = room.around.mailbox.take(&mut letters) => {
                 room.begin_batch();
                 for letter in letters.drain(..) {
@@ -281,13 +281,12 @@ impl Room {
     }
 
     fn may_end(&self) -> bool {
-        if !self.documents.values().all(Document::is_settled) {
-            return false;
-        }
         let idle = std::time::Duration::from_millis(self.around.shared.settings.idle_room_ms);
-        self.is_draining
-            || self.documents.is_empty()
+        let is_idle = || {
+            self.documents.is_empty()
                 && self.empty_since.is_some_and(|since| self.around.now.duration_since(since) >= idle)
+        };
+        (self.is_draining || is_idle()) && self.documents.values().all(Document::is_settled)
     }
 }
 

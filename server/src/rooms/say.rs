@@ -2,12 +2,7 @@
 
 use bytes::Bytes;
 use coderoom_protocol::{
-    control::ServerMessage,
-    frame::write,
-    lib0::{var_uint_len, write_var_uint},
-    role::Role,
-    split::split_update,
-    y_frame,
+    control::ServerMessage, frame::write, lib0::var_uint_len, role::Role, split::split_update, y_frame,
 };
 
 use super::{
@@ -34,11 +29,16 @@ pub(super) fn append_sync(buffer: &mut Vec<u8>, framing: &Framing, step: Step, p
         Framing::Bare => &[],
         Framing::Text => return,
     };
-    // Type 0 (sync) in both framings, the step, and the payload's length.
-    let mut head = Vec::with_capacity(8);
-    head.extend_from_slice(&[0, step as u8]);
-    write_var_uint(&mut head, payload.len() as u64);
-    frames::append_binary(buffer, &[prefix, &head, payload]);
+    // Type 0 (sync) in both framings, the step, and the payload's length: in place, since this is done for every edit.
+    let mut head = [0, step as u8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    let (mut end, mut rest) = (2, payload.len());
+    while rest >= 0x80 {
+        head[end] = (rest & 0x7f) as u8 | 0x80;
+        end += 1;
+        rest >>= 7;
+    }
+    head[end] = rest as u8;
+    frames::append_binary(buffer, &[prefix, &head[..=end], payload]);
 }
 
 /// One sync message.

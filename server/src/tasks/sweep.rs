@@ -70,7 +70,8 @@ impl Tasks {
         let sql = "UPDATE blob_claims SET deleting = 0 WHERE deleting > 0 AND deleting < $1";
         let stale = self.clock.now_ms() - MARK_LASTS_MS;
         self.tables.execute(sql, values![stale]).await.map_err(failed::tables(step))?;
-        let sql = "SELECT sha256 FROM blob_claims WHERE at < $1 AND deleting = 0 GROUP BY sha256 ORDER BY MIN(at) LIMIT $2";
+        let sql =
+            "SELECT sha256 FROM blob_claims WHERE at < $1 AND deleting = 0 GROUP BY sha256 ORDER BY MIN(at) LIMIT $2";
         let rows = self.tables.query(sql, values![before, BLOBS_PER_SWEEP]).await.map_err(failed::tables(step))?;
         let mut snapshots = Snapshots::default();
         let mut removed = 0;

@@ -26,6 +26,28 @@ async fn nothing_is_shown_or_acknowledged_before_it_is_stored() {
     assert_eq!(node.stored_edits(file).await, 5);
 }
 
+#[tokio::test]
+async fn edits_that_came_another_way_are_read_from_the_tables() {
+    let node = Node::start(RoomSettings::default()).await;
+    let twin = node.twin(RoomSettings::default());
+    let file = node.file("a").await;
+    let mut watcher = node.client(Place::Task, Role::Viewer, node.user, Door::Text).await;
+    let (mut ann, mut bob) = (node.synced(file).await, node.synced(file).await);
+    let mut cleo = twin.synced(file).await;
+    cleo.type_at(1, "c").await;
+    cleo.wait_answers(&[true, true]).await;
+    // The next commit here shows that a number is missing: the document is built anew, everybody gets what they lack.
+    ann.type_at(0, "b").await;
+    for client in [&mut ann, &mut bob] {
+        client.wait_text("bac").await;
+    }
+    watcher.wait("a notice", |client| client.control.iter().any(|notice| notice["code"] == "rebuilt")).await;
+    ann.type_at(0, "d").await;
+    bob.wait_text("dbac").await;
+    assert_eq!(node.stored_text(file).await, "dbac");
+    assert!(ann.answers.iter().all(|is_stored| *is_stored));
+}
+
 /// A row that the tables refuse, for one file only.
 async fn poison(node: &Node, file: coderoom_protocol::ids::FileId) {
     let trigger = format!(

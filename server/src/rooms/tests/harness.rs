@@ -92,6 +92,19 @@ impl Node {
         self.rooms = rooms(&self.tables, &self.bus, &self.roles, settings);
     }
 
+    /// Another node on the same tables, as far as rooms go.
+    pub(super) fn twin(&self, settings: RoomSettings) -> Self {
+        Self {
+            tables: self.tables.clone(),
+            bus: self.bus.clone(),
+            rooms: rooms(&self.tables, &self.bus, &self.roles, settings),
+            task: self.task,
+            user: self.user,
+            roles: Arc::clone(&self.roles),
+            directory: None,
+        }
+    }
+
     pub(super) async fn file(&self, text: &str) -> FileId {
         let file = FileId::new();
         let (seeds, seq) = seed::statements(file, 1, text, 0);

@@ -114,6 +114,28 @@ async fn drain_stores_what_was_received_and_ends_rooms() {
 }
 
 #[tokio::test]
+async fn tables_can_be_opened_again_when_rooms_are_gone() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = {
+        let node = Node::start_at(directory.path(), RoomSettings::default()).await;
+        let file = node.file("").await;
+        let mut ann = node.synced(file).await;
+        ann.type_at(0, "x").await;
+        ann.wait_answers(&[true, true]).await;
+        node.rooms.drain().await;
+        file
+    };
+    let database = directory.path().join("coderoom.db");
+    eventually("the file is free", || async {
+        match coderoom_backing::tables::Tables::open_sqlite(&database).await {
+            Ok(tables) => crate::rooms::read_text::read_text(&tables, file).await.unwrap().unwrap().1 == "x",
+            Err(_) => false,
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn barrier_waits_for_all_that_came_before_it() {
     let node = Node::start(RoomSettings { barrier_ms: 200, ..RoomSettings::default() }).await;
     let files = [node.file("").await, node.file("").await];
