@@ -73,5 +73,38 @@ async fn log_beyond_its_cap_keeps_head_and_tail_and_says_so() {
     let log = place.log(run.id).await;
     assert!(log.len() <= (1 << 20) + 4096, "{} bytes", log.len());
     assert!(log.starts_with("0\n1\n2\n") && log.ends_with("999998\n999999\n"));
-    assert_eq!(place.runs.log_status(run.id).await.unwrap().truncated, true);
+    assert!(place.runs.log_status(run.id).await.unwrap().truncated);
+}
+
+/// Not a test of anything that holds on every machine: prints what was measured.
+/// `cargo test --profile release-lite -p coderoom-worker --test engine -- --ignored --nocapture million`
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a measurement, for release builds"]
+async fn million_lines_to_ten_followers() {
+    let place = Place::with(|settings| settings.limits.log_bytes = 128 << 20).await;
+    let ana = place.user("Ana").await;
+    let engine = place.engine(|_| ()).await;
+    for _ in 0..3 {
+        let submitted = std::time::Instant::now();
+        let run = place.submit_alone(ana, "echo hello").await;
+        place.printed(run).await;
+        println!("submit to first line: {:?}", submitted.elapsed());
+        place.ended(run).await;
+    }
+    let began = std::time::Instant::now();
+    let run = place.submit_alone(ana, "head -c 100000000 /dev/zero | tr '\\0' x | fold -w 99").await;
+    let followers: Vec<_> =
+        (0..10).map(|_| tokio::spawn(follow(place.runs.clone(), run, 65_536, Duration::ZERO))).collect();
+    let mut size = 0;
+    for follower in followers {
+        size = follower.await.unwrap().0;
+    }
+    let took = began.elapsed();
+    let megabytes = size as f64 / 1e6;
+    println!("{megabytes:.0} MB to 10 followers in {took:?}: {:.1} MB/s", megabytes / took.as_secs_f64());
+    let began = std::time::Instant::now();
+    let again = follow(place.runs.clone(), run, 65_536, Duration::ZERO).await;
+    println!("read again in {:?}", began.elapsed());
+    assert_eq!(again.0, size);
+    engine.shutdown(Duration::from_secs(5)).await;
 }
