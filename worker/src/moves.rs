@@ -13,7 +13,7 @@ use coderoom_protocol::{
 use crate::{fault::Result, runs::Runs};
 
 /// SHA-256 of nothing: the log of a run that never ran.
-const EMPTY_SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+pub(crate) const EMPTY_SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 /// What [`stop`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +80,7 @@ pub(crate) async fn finish(runs: &Runs, run: RunId, owner: &str, outcome: &Outco
         _ => RunState::Failed,
     };
     let reason = outcome.reason.unwrap_or(Reason::Internal);
-    let sql = "UPDATE runs SET state = CASE WHEN stop_at IS NULL THEN $3 ELSE 5 END,
+    let sql = "UPDATE runs SET state = CASE WHEN stop_at IS NULL THEN CAST($3 AS BIGINT) ELSE 5 END,
                    reason = CASE WHEN stop_at IS NULL THEN $4 ELSE $5 END,
                    detail = CASE WHEN stop_at IS NULL THEN $6 ELSE NULL END,
                    phase = 'ended', exit_code = $7, signal = $8, peak_memory_bytes = $9, cpu_ms = $10, log_bytes = $11,

@@ -71,11 +71,7 @@ pub(super) async fn drive(shared: Arc<Shared>, held: Held, begin: Begin) {
     let notes = Notes::new(shared.clone(), run);
     let (execution, log) = tokio::join!(obtain(&shared, &begin), finish::open_log(&shared, run));
     let Some(log) = log else {
-        // The row is gone or the log is beyond repair, which was said already.
-        if let Ok(Some(execution)) = execution {
-            execution.remove().await;
-        }
-        return;
+        return finish::without_log(&shared, run, execution.ok().flatten()).await;
     };
     let mut execution = match execution {
         Ok(Some(execution)) => execution,
@@ -93,8 +89,10 @@ pub(super) async fn drive(shared: Arc<Shared>, held: Held, begin: Begin) {
         }
         Followed::LetGo => detach(&shared, run, log).await,
         Followed::Gone => {
+            drop(log);
             execution.stop(Duration::ZERO).await;
             execution.remove().await;
+            finish::remove_live_log(&shared, run).await;
         }
     }
 }

@@ -49,6 +49,7 @@ impl Driven {
         }
         let (sender, sign) = watch::channel(Sign::Go);
         signs.insert(run, sender);
+        metrics::gauge!("coderoom_runs_running").increment(1);
         Some(Held { driven: self.clone(), run, sign })
     }
 
@@ -79,6 +80,7 @@ impl Driven {
 impl Drop for Held {
     fn drop(&mut self) {
         self.driven.signs().remove(&self.run);
+        metrics::gauge!("coderoom_runs_running").decrement(1);
     }
 }
 

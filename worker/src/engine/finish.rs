@@ -3,7 +3,11 @@
 
 use std::{future::Future, time::Duration};
 
-use coderoom_protocol::{ids::RunId, run::Reason, supervisor::Ending};
+use coderoom_protocol::{
+    ids::RunId,
+    run::{Reason, RunState},
+    supervisor::Ending,
+};
 use tokio::time::sleep;
 
 use super::{
@@ -27,9 +31,25 @@ pub(super) async fn open_log(shared: &Shared, run: RunId) -> Option<Log> {
 
 /// Ends a run of which nothing is left, or that could not be started.
 pub(super) async fn without_execution(shared: &Shared, run: RunId, log: Log, reason: Reason, detail: Option<String>) {
-    let ending = ending_of(reason, detail);
-    if let Some(closed) = close_log(shared, run, log).await {
-        conclude(shared, run, closed, &Note::default(), ending, None).await;
+    match close_log(shared, run, log).await {
+        Some(closed) => {
+            conclude(shared, run, closed, &Note::default(), ending_of(reason, detail), None).await;
+        }
+        None => without_log(shared, run, None).await,
+    }
+}
+
+/// Ends a run whose log cannot be opened or closed, now or later. A run must not stay unfinished because of that: its
+/// user could not submit again. If it was deleted, this only removes what is left.
+pub(super) async fn without_log(shared: &Shared, run: RunId, execution: Option<Execution>) {
+    if let Some(execution) = &execution {
+        execution.stop(Duration::ZERO).await;
+    }
+    let closed = Closed { size: 0, sha256: moves::EMPTY_SHA256.to_owned() };
+    let ending = ending_of(Reason::Internal, Some("Its log could not be stored.".into()));
+    let over = conclude(shared, run, closed, &Note::default(), ending, None).await;
+    if let Some(execution) = execution.filter(|_| over) {
+        execution.remove().await;
     }
 }
 
@@ -44,13 +64,13 @@ pub(super) async fn with_execution(
 ) {
     let run = request.run;
     let (closed, output) = tokio::join!(close_log(shared, run, log), store_output(shared, request, &execution));
-    let Some(closed) = closed else { return execution.remove().await };
+    let Some(closed) = closed else { return without_log(shared, run, Some(execution)).await };
     if conclude(shared, run, closed, &notes.now(), ending, output).await {
         execution.remove().await;
     }
 }
 
-/// Everything archived; `None` when the row is gone, so that there is no log to keep.
+/// Everything archived; `None` when it never can be: the run was deleted, or stored parts are damaged.
 async fn close_log(shared: &Shared, run: RunId, log: Log) -> Option<Closed> {
     match log.close().await {
         Ok(closed) => Some(closed),
@@ -104,15 +124,30 @@ async fn conclude(
     let moved = patiently(run, "store end", || moves::finish(runs, run, owner, &outcome)).await;
     let Some(Some(state)) = moved else {
         // Somebody else has it, or it is gone; in the second case nothing of it is kept.
-        return matches!(runs.get_inner(run).await, Ok(None));
+        let gone = matches!(runs.get_inner(run).await, Ok(None));
+        if gone {
+            remove_live_log(shared, run).await;
+        }
+        return gone;
     };
+    count(state, ending.reason);
     runs.announce_or_log(run).await;
     runs.announce_log_end(run).await;
     runs.announce_line(state).await;
-    if let Err(cause) = runs.bus().remove(&log_stream(run)).await {
+    remove_live_log(shared, run).await;
+    true
+}
+
+/// Removes the live part of a log that is archived, or that nobody may read any more.
+pub(super) async fn remove_live_log(shared: &Shared, run: RunId) {
+    if let Err(cause) = shared.runs.bus().remove(&log_stream(run)).await {
         tracing::debug!(run.id = %run, %cause, "the live part of a finished log stays on the bus until it expires");
     }
-    true
+}
+
+fn count(state: RunState, reason: Reason) {
+    let reason = if state == RunState::Stopped { Reason::StoppedBy } else { reason };
+    metrics::counter!("coderoom_runs_ended_total", "reason" => reason.as_str()).increment(1);
 }
 
 /// Does it again until it succeeds; `None` when trying again cannot help.

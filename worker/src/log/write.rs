@@ -231,6 +231,7 @@ impl Writer {
             sleep(delay).await;
             delay = (delay * 2).min(Duration::from_secs(2));
         }
+        metrics::counter!("coderoom_log_bytes_total").increment(end - start);
         self.flushed_at = Instant::now();
         self.kept.push_back(Kept { start, end, chunk, since: self.flushed_at });
     }

@@ -129,19 +129,31 @@ impl Runs {
         let run = RunId::new();
         let json = serde_json::to_vec(&manifest).map_err(|error| Fault::Broken(format!("write manifest: {error}")))?;
         self.objects().put(&manifest_key(run), json.into()).await?;
-        match self.store(run, &draft).await {
-            // The index of unfinished runs was quicker than our look.
-            Err(Fault::Tables(TablesError::Unique(_))) => {
-                self.refuse_if_active(&draft).await?;
-                return refuse(ErrorCode::RunActive, "You have an unfinished run in this task.");
-            }
-            other => other?,
+        if let Err(fault) = self.store(run, &draft).await {
+            return Err(self.not_stored(run, &draft, fault).await);
         }
         self.ring_soon(run);
         let (run, _) = self.announce(run).await?.ok_or_else(|| Fault::Broken("the new run is gone".into()))?;
         // By fairness it may stand before others.
         self.announce_line(RunState::Queued).await;
         Ok(Submitted { run, files: manifest.for_clients() })
+    }
+
+    /// What the client is told, after removing what the failed transaction would have named.
+    async fn not_stored(&self, run: RunId, draft: &SubmitDraft, fault: Fault) -> Fault {
+        // An unknown outcome may be a stored run, which needs its manifest.
+        if !matches!(fault, Fault::Tables(TablesError::Unknown(_)))
+            && let Err(cause) = self.objects().delete(&manifest_key(run)).await
+        {
+            tracing::debug!(run.id = %run, %cause, "the manifest of a refused run stays in object storage");
+        }
+        // The index of unfinished runs was quicker than our look.
+        if matches!(fault, Fault::Tables(TablesError::Unique(_))) {
+            let refused = self.refuse_if_active(draft).await.err();
+            let plain = || WireError::plain(ErrorCode::RunActive).into();
+            return refused.unwrap_or_else(plain);
+        }
+        fault
     }
 
     async fn store(&self, run: RunId, draft: &SubmitDraft) -> Result<()> {

@@ -155,3 +155,20 @@ async fn wish_to_stop_reaches_a_run_that_was_adopted() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn run_whose_stored_log_is_damaged_ends_and_frees_its_user() {
+    let place = Place::new().await;
+    let ana = place.user("Ana").await;
+    let task = place.task(ana).await;
+    let run = place.submit(task, ana, "echo hi").await.unwrap().run.id;
+    let sql = "UPDATE runs SET state = 2, lease_owner = 'gone', attempts = 1 WHERE id = $1";
+    place.tables.execute(sql, values![run.to_string()]).await.unwrap();
+    let sql = "INSERT INTO log_segments (run_id, start, \"end\", object_key) VALUES ($1, 0, 10, 'runs/damaged')";
+    place.tables.execute(sql, values![run.to_string()]).await.unwrap();
+    place.objects.put("runs/damaged", vec![7; 100].into()).await.unwrap();
+    let _engine = place.engine(|_| ()).await;
+    let ended = place.ended(run).await;
+    assert_eq!((ended.state, ended.reason), (RunState::Failed, Some(Reason::Internal)));
+    place.submit(task, ana, "echo hi").await.expect("the task is free again");
+}
