@@ -27,7 +27,10 @@ struct Place {
 
 /// A directory with one running run that `me` has.
 async fn place() -> Place {
-    let dir = tempfile::tempdir().unwrap();
+    place_in(tempfile::tempdir().unwrap()).await
+}
+
+async fn place_in(dir: TempDir) -> Place {
     let tables = Tables::open_sqlite(&dir.path().join("tables.sqlite")).await.unwrap();
     tables.migrate(MIGRATIONS).await.unwrap();
     let objects = Objects::open_directory(&dir.path().join("objects")).await.unwrap();
@@ -212,4 +215,51 @@ async fn reader_of_a_deleted_run_is_told() {
     let sql = "DELETE FROM runs WHERE id = $1";
     place.runs.tables().execute(sql, values![place.run.to_string()]).await.unwrap();
     assert_eq!(reader.next(100).await.unwrap_err().code, ErrorCode::NotFound);
+}
+
+/// A small file system for the live parts; unmounted when dropped.
+struct SmallDisk(std::path::PathBuf);
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = rustix::mount::unmount(&self.0, rustix::mount::UnmountFlags::DETACH);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn full_disk_makes_the_log_wait_and_costs_no_byte() {
+    let dir = tempfile::tempdir().unwrap();
+    let streams = dir.path().join("streams");
+    std::fs::create_dir(&streams).unwrap();
+    let no_flags = rustix::mount::MountFlags::empty();
+    if let Err(error) = rustix::mount::mount("tmpfs", &streams, "tmpfs", no_flags, c"size=4m") {
+        println!("skipped: cannot mount a small disk: {error}");
+        return;
+    }
+    let disk = SmallDisk(streams.clone());
+    let place = place_in(dir).await;
+    let all = bytes_of(2_000_000);
+    let follower = tokio::spawn(read_to_end(LogReader::open(&place.runs, place.run, 0).await.unwrap(), 65_536));
+    let writer = LogWriter::open(&place.runs, place.run).await.unwrap();
+    send(&writer, &all, 0, 500_000).await;
+    let filling = streams.join("filling");
+    let mut file = std::fs::File::create(&filling).unwrap();
+    for size in [65_536, 4096, 1] {
+        while std::io::Write::write_all(&mut file, &vec![0; size]).is_ok() {}
+    }
+    let more = send(&writer, &all, 500_000, all.len());
+    let waits = tokio::time::timeout(std::time::Duration::from_millis(500), more).await.is_err();
+    assert!(waits, "the writer takes no more than its channel holds");
+    // Room comes back only when the file is closed too.
+    drop(file);
+    std::fs::remove_file(filling).unwrap();
+    // What the interrupted sending got through is skipped.
+    let sent = usize::try_from(place.runs.log_status(place.run).await.unwrap().size).unwrap();
+    send(&writer, &all, sent.min(500_000), all.len()).await;
+    let closed = writer.close().await.unwrap();
+    place.end(&closed).await;
+    assert_eq!(closed.sha256, hex::encode(Sha256::digest(&all)));
+    let (bytes, _) = follower.await.unwrap();
+    assert!(bytes == all);
+    drop((place, disk));
 }

@@ -109,3 +109,25 @@ async fn run_whose_bell_was_never_rung_runs_all_the_same() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_workers_share_the_runs_and_run_each_once() {
+    let place = Place::new().await;
+    let first = place.engine(|settings| settings.sole_worker = false).await;
+    let second = place.second_engine().await;
+    let mut runs = Vec::new();
+    for number in 0..8 {
+        let user = place.user(&format!("user {number}")).await;
+        for _ in 0..2 {
+            runs.push(place.submit_alone(user, "echo once; sleep 0.2").await);
+        }
+    }
+    for run in runs {
+        assert_eq!(place.ended(run).await.state, RunState::Done);
+        assert_eq!(place.log(run).await, "once\n");
+    }
+    let rows = place.tables.query("SELECT max(attempts), count(*) FROM runs", values![]).await.unwrap();
+    assert_eq!((rows[0].int(0).unwrap(), rows[0].int(1).unwrap()), (1, 16));
+    first.shutdown(Duration::from_secs(5)).await;
+    second.shutdown(Duration::from_secs(5)).await;
+}

@@ -95,12 +95,16 @@ impl Place {
 
     /// The real sandbox, as good as this machine has it.
     pub(crate) async fn executor(&self) -> Executor {
+        self.executor_in("runs", 300_000).await
+    }
+
+    async fn executor_in(&self, folder: &str, first_uid: u32) -> Executor {
         let supervisor = PathBuf::from(env!("CARGO_BIN_EXE_coderoom-supervisor"));
-        let mut settings = LocalSettings::new(self.dir.path().join("runs"), supervisor, self.objects.clone());
+        let mut settings = LocalSettings::new(self.dir.path().join(folder), supervisor, self.objects.clone());
         settings.minimum_level = SandboxLevel::None;
         // Each test is a process: they share the machine's user ids.
         settings.uid_count = 16;
-        settings.first_uid = 300_000 + std::process::id() % 4096 * 16;
+        settings.first_uid = first_uid + std::process::id() % 4096 * 16;
         Executor::Local(LocalExecutor::new(settings).await.unwrap())
     }
 
@@ -113,6 +117,14 @@ impl Place {
         settings.position_interval = Duration::from_millis(20);
         change(&mut settings);
         Engine::start(self.runs.clone(), self.executor().await, settings)
+    }
+
+    /// An engine as of a second worker, on a machine of its own.
+    pub(crate) async fn second_engine(&self) -> Engine {
+        let mut settings = EngineSettings::new(format!("second-{}", RunId::new()));
+        settings.slots = 4;
+        settings.reconcile = Duration::from_millis(100);
+        Engine::start(self.runs.clone(), self.executor_in("runs-2", 400_000).await, settings)
     }
 
     /// Waits until the run has ended.
