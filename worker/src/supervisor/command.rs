@@ -11,7 +11,9 @@ use anyhow::Context as _;
 use nix::sys::resource::{UsageWho, getrusage};
 use rustix::{
     io::Errno,
-    process::{Pid, Signal, WaitOptions, WaitStatus, getpid, kill_process, kill_process_group, wait},
+    process::{
+        Pid, Signal, WaitOptions, WaitStatus, getpid, kill_process, kill_process_group, test_kill_process_group, wait,
+    },
 };
 
 use super::spec::InitSpec;
@@ -66,6 +68,12 @@ impl UserCommand {
         if kill_process_group(self.pid, Signal::TERM).is_err() {
             let _ = kill_process(self.pid, Signal::TERM);
         }
+    }
+
+    /// Whether a process of the command's group is left.
+    #[must_use]
+    pub fn group_is_alive(&self) -> bool {
+        test_kill_process_group(self.pid).is_ok()
     }
 }
 

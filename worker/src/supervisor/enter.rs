@@ -18,12 +18,24 @@ pub fn enter(mut args: impl Iterator<Item = OsString>) -> anyhow::Result<u8> {
         bail!("usage: enter LIMITS COMMAND")
     };
     let limits: Rlimits = serde_json::from_slice(limits.as_encoded_bytes()).context("decode limits")?;
+    close_inherited();
     rustix::process::setsid().context("make session")?;
     // Without it a run out of memory might end the supervisor, and the log would have no ending.
     let _ = std::fs::write("/proc/self/oom_score_adj", OOM_SCORE);
     SigSet::empty().thread_set_mask().context("unblock signals")?;
     apply(&limits)?;
     Err(Command::new("/bin/sh").arg("-c").arg(command).exec()).context("start /bin/sh")
+}
+
+/// Closes every descriptor but the standard three: whoever started the server may have left some open, and the run
+/// would inherit them. To be called before the first own one is opened.
+pub(super) fn close_inherited() {
+    let open = std::fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
+    let numbers: Vec<i32> = open.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    for number in numbers.into_iter().filter(|number| *number > 2) {
+        // The listing's own is closed already; that error is the only one.
+        let _ = nix::unistd::close(number);
+    }
 }
 
 /// Lowers the ceilings of this process and of all it starts. None is raised.

@@ -92,11 +92,12 @@ fn run(
     tell_left_out(&collected, &mut watched, spool);
     let (reason, detail) = judge(&watched, disk_full);
     let (cpu_ms, peak_memory_bytes) = command::usage();
+    let exit_code = watched.status.and_then(WaitStatus::exit_status);
     Ok(Ending {
         reason,
         detail,
-        exit_code: watched.status.and_then(WaitStatus::exit_status),
-        signal: watched.status.and_then(WaitStatus::terminating_signal),
+        exit_code,
+        signal: watched.status.and_then(WaitStatus::terminating_signal).or_else(|| exit_code.and_then(signal_behind)),
         peak_memory_bytes,
         cpu_ms,
         log_bytes: watched.log_bytes,
@@ -147,13 +148,21 @@ fn judge(watched: &Watched, disk_full: bool) -> (Reason, Option<String>) {
         (None, Some(0), _) => (Reason::ExitCode, None),
         _ if disk_full => (Reason::DiskLimit, None),
         (None, Some(127), _) => (Reason::CommandNotFound, last_line(&watched.last_words)),
-        (None, Some(code @ 129..=159), _) => {
-            (Reason::ExitCode, Some(format!("Exit code {code} usually means that signal {} ended it.", code - 128)))
-        }
+        (None, Some(code), _) if signal_behind(code).is_some() => (Reason::Signal, None),
         (None, Some(_), _) => (Reason::ExitCode, None),
         (None, None, Some(_)) => (Reason::Signal, None),
         (None, None, None) => (Reason::Internal, Some("the command could not be waited for".to_owned())),
     }
+}
+
+/// The signal that a shell reports by this exit code: it ends with 128 and the signal's number when a signal ended what
+/// it ran. Only signals that end broken programs, so that a program may have exit codes above 128 of its own.
+fn signal_behind(code: i32) -> Option<i32> {
+    use nix::libc::{SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGKILL, SIGSEGV, SIGSYS, SIGTERM, SIGTRAP, SIGXFSZ};
+    let signal = code - 128;
+    [SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGKILL, SIGSEGV, SIGSYS, SIGTERM, SIGTRAP, SIGXFSZ]
+        .contains(&signal)
+        .then_some(signal)
 }
 
 fn last_line(words: &[u8]) -> Option<String> {

@@ -25,7 +25,10 @@ use crate::executor::local::seccomp;
 
 /// Reads its spec from standard input. Returns only if it fails.
 pub fn launch() -> anyhow::Result<u8> {
+    enter::close_inherited();
     let spec = read_spec()?;
+    // The files of the task are for the run's user to read, whatever the server thinks of its own.
+    rustix::process::umask(rustix::fs::Mode::WGRP | rustix::fs::Mode::WOTH);
     // Not killed with the server's terminal or process group.
     rustix::process::setsid().context("make session")?;
     for procs in &spec.cgroup_procs {
@@ -84,8 +87,13 @@ fn box_command(spec: &LaunchSpec, bwrap: &BwrapSpec, kept: &mut Vec<OwnedFd>) ->
     for program in seccomp::programs().context("build system call filter")? {
         args.extend(["--add-seccomp-fd".to_owned(), keep(kept, memory_file(&program)?)]);
     }
-    let info =
-        OpenOptions::new().write(true).create(true).mode(0o600).open(&spec.info_file).context("open info file")?;
+    let info = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&spec.info_file)
+        .context("open info file")?;
     args.extend(["--info-fd".to_owned(), keep(kept, inheritable(info.into())?)]);
 
     let mut text = Vec::new();

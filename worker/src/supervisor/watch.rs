@@ -117,7 +117,7 @@ pub fn watch(user: &UserCommand, limits: &RunLimits, signals: &mut Signals, spoo
     };
     let mut deadline = Instant::now() + Duration::from_millis(limits.wall_ms);
     let grace = Duration::from_millis(limits.grace_ms);
-    let (mut cause, mut killed) = (None, false);
+    let (mut cause, mut killed, mut ended) = (None, false, None);
     let mut open = [true, true];
     let mut buffer = vec![0_u8; READ_BYTES];
 
@@ -127,8 +127,12 @@ pub fn watch(user: &UserCommand, limits: &RunLimits, signals: &mut Signals, spoo
         let ready = wait(signals, user, open.map(|is| is && !blocked), wake.into_iter().flatten().min())?;
         let heard = signals.take();
         let now = Instant::now();
-        if let Some(status) = heard.child.then(|| command::reap(user.pid)).flatten() {
-            break Some(status);
+        if heard.child {
+            ended = ended.or(command::reap(user.pid));
+        }
+        // A shell ends at once when it is asked to; what it started may still be tidying up.
+        if ended.is_some() && (cause.is_none() || !user.group_is_alive()) {
+            break ended;
         }
         if heard.stop || now >= deadline {
             // The second request, or the end of the grace time, ends everything.
@@ -144,7 +148,7 @@ pub fn watch(user: &UserCommand, limits: &RunLimits, signals: &mut Signals, spoo
                     deadline = now + KILL_PATIENCE;
                 }
                 // Not even KILL ends it: it hangs in the kernel. Leave it to whoever removes the box.
-                Some(_) => break None,
+                Some(_) => break ended,
             }
         }
         for (index, stream) in [LogStream::Out, LogStream::Err].into_iter().enumerate() {
@@ -164,7 +168,7 @@ pub fn watch(user: &UserCommand, limits: &RunLimits, signals: &mut Signals, spoo
             }
         }
     }
-    watch.emit_held(0);
+    watch.emit_held(watch.held.len());
     let Watch { log, spool, last_words, .. } = &mut watch;
     let truncated = log.finish(&mut |piece| push(spool, piece));
     Ok(Watched { status, cause, truncated, last_words: std::mem::take(last_words), log_bytes: log.len() })
@@ -213,11 +217,12 @@ impl Watch<'_> {
             self.last_words.drain(..over);
         }
         if stream != self.held_stream {
-            self.emit_held(0);
+            self.emit_held(self.held.len());
             self.held_stream = stream;
         }
         self.held.extend_from_slice(bytes);
-        self.emit_held(MAX_PIECE_BYTES);
+        // Whole pieces need not wait for more.
+        self.emit_held(self.held.len() / MAX_PIECE_BYTES * MAX_PIECE_BYTES);
         Read::Some
     }
 
@@ -228,19 +233,18 @@ impl Watch<'_> {
 
     fn emit_if_due(&mut self, now: Instant) {
         if self.due().is_some_and(|due| due <= now) {
-            self.emit_held(0);
+            self.emit_held(self.held.len());
         }
     }
 
-    /// Passes on whole pieces, and the rest too unless it is shorter than `unless_below`.
-    fn emit_held(&mut self, unless_below: usize) {
-        let whole = if unless_below == 0 { self.held.len() } else { self.held.len() / unless_below * unless_below };
-        if whole == 0 {
+    /// Passes on the first `count` bytes of what is held.
+    fn emit_held(&mut self, count: usize) {
+        if count == 0 {
             return;
         }
         let Self { log, spool, held, held_stream, .. } = self;
-        log.push(*held_stream, held.get(..whole).unwrap_or_default(), &mut |piece| push(spool, piece));
-        held.drain(..whole);
+        log.push(*held_stream, held.get(..count).unwrap_or_default(), &mut |piece| push(spool, piece));
+        held.drain(..count);
         self.last_emit = Instant::now();
     }
 }

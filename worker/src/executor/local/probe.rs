@@ -23,7 +23,7 @@ use super::{
     cgroup::Cgroups,
     start::{Files, begin, level_of},
     sweep,
-    uids::Uids,
+    uids::{LOCKS, Uids},
 };
 use crate::{
     executor::{RunLimits, StartRequest},
@@ -49,7 +49,7 @@ pub(super) async fn open(mut settings: LocalSettings) -> Result<LocalExecutor, S
 
     let root = rustix::process::geteuid().is_root();
     let uid_map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
-    let uids = root.then(|| Uids::new(settings.first_uid, settings.uid_count, &uid_map)).flatten();
+    let uids = root.then(|| Uids::new(settings.first_uid, settings.uid_count, &uid_map, Path::new(LOCKS))).flatten();
     let mut problems: Vec<String> = Vec::new();
     let mut walls = Walls {
         bwrap: settings.bwrap.clone().or_else(|| find_program("bwrap")),

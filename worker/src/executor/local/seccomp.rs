@@ -76,6 +76,10 @@ const NEW_NAMESPACE_FLAGS: [i32; 7] = [
     libc::CLONE_NEWNET,
 ];
 
+/// `ioctl` requests of asm-generic/ioctls.h; the C libraries disagree on their type.
+const TIOCSTI: u64 = 0x5412;
+const TIOCLINUX: u64 = 0x541c;
+
 fn denied() -> Result<Rules, BackendError> {
     let mut rules: Rules = ALWAYS_DENIED.iter().map(|call| (*call, Vec::new())).collect();
     rules.extend(DENIED_ON_THIS_MACHINE.iter().map(|call| (*call, Vec::new())));
@@ -85,8 +89,8 @@ fn denied() -> Result<Rules, BackendError> {
     });
     rules.insert(libc::SYS_clone, flags.into_iter().collect::<Result<_, _>>()?);
     // Pushing characters into a terminal's input.
-    let terminal = [libc::TIOCSTI, libc::TIOCLINUX]
-        .map(|request| SeccompRule::new(vec![Condition::new(1, Len::Dword, Op::Eq, request as u64)?]));
+    let terminal =
+        [TIOCSTI, TIOCLINUX].map(|request| SeccompRule::new(vec![Condition::new(1, Len::Dword, Op::Eq, request)?]));
     rules.insert(libc::SYS_ioctl, terminal.into_iter().collect::<Result<_, _>>()?);
     // Asking for the personality is harmless, and Java does.
     let change = Condition::new(0, Len::Dword, Op::Ne, 0xffff_ffff)?;

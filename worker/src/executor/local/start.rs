@@ -223,12 +223,13 @@ fn launch_spec(inner: &Inner, request: &StartRequest, dir: &RunDir, state: &RunS
     let limits = &request.limits;
     let processes = limits.pids.saturating_add(OWN_PROCESSES);
     let boxed = inner.walls.bwrap.as_deref();
-    // Without a box a limit for each user would count every process the server's user has.
-    let own_user = boxed.is_some() || state.uid.is_some();
+    // Where groups hold the processes this would only be in the way. Without a box and a user of its own
+    // the run would be counted together with all that the server's user has.
+    let count_by_user = state.cgroups.is_none() && (boxed.is_some() || state.uid.is_some());
     LaunchSpec {
         cgroup_procs: state.cgroups.iter().flat_map(super::cgroup::RunCgroups::procs_files).collect(),
         rlimits: Rlimits {
-            nproc: own_user.then_some(processes),
+            nproc: count_by_user.then_some(processes),
             nofile: Some(inner.settings.max_open_files),
             address_space: None,
             file_size: None,
