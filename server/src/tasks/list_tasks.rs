@@ -17,9 +17,9 @@ use super::{Tasks, create_task::search_key, failed};
 use crate::people::Identity;
 
 /// Most tasks of one page.
-pub const MAX_PAGE: u32 = 200;
+const MAX_PAGE: u32 = 200;
 /// Tasks of a page when nothing is said.
-pub const DEFAULT_PAGE: u32 = 50;
+const DEFAULT_PAGE: u32 = 50;
 /// Longest search, in characters.
 const MAX_SEARCH_CHARS: usize = 200;
 
@@ -36,7 +36,7 @@ pub struct TaskFilter {
     pub all: bool,
     /// Where the page begins: [`TaskPage::next`] of the page before.
     pub cursor: Option<String>,
-    /// Most tasks, 1 to [`MAX_PAGE`].
+    /// Most tasks, 1 to 200.
     pub limit: Option<u32>,
 }
 

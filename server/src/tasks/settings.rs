@@ -106,7 +106,7 @@ pub(super) fn in_words(bytes: u64) -> String {
     const UNITS: [(&str, u64); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
     match UNITS.into_iter().find(|(_, size)| bytes >= *size) {
         None => format!("{bytes} bytes"),
-        Some((unit, size)) if bytes % size == 0 => format!("{} {unit} ({bytes} bytes)", bytes / size),
+        Some((unit, size)) if bytes.is_multiple_of(size) => format!("{} {unit} ({bytes} bytes)", bytes / size),
         #[expect(clippy::cast_precision_loss, reason = "shown with one digit after the point")]
         Some((unit, size)) => format!("{:.1} {unit} ({bytes} bytes)", bytes as f64 / size as f64),
     }
