@@ -55,6 +55,7 @@ impl Site {
         settings.deployment.data = directory.path().to_owned();
         settings.deployment.listen = ([127, 0, 0, 1], 0).into();
         settings.limits.max_text_size = ByteSize(10_000);
+        settings.sandbox.supervisor = super::web_runs::supervisor();
         let server = Server::start(settings, Clock::default()).await.unwrap();
         let router = http::router(server.app.clone());
         Self { server, router, _directory: directory }
