@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use coderoom_backing::{bus::Bus, clock::Clock, objects::Objects, tables::Tables};
-use coderoom_protocol::{ids::UserId, problem::WireError};
+use coderoom_protocol::{
+    ids::UserId,
+    problem::{ErrorCode, WireError},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{config::Settings, people::People, rooms::Rooms, tasks::Tasks};
@@ -57,6 +60,17 @@ pub struct Sandbox {
 }
 
 impl App {
+    /// Refuses to run code (`sandbox_unavailable`) where it is contained less well than the settings ask for.
+    pub fn require_sandbox(&self) -> Result<(), WireError> {
+        if self.sandbox.sufficient {
+            return Ok(());
+        }
+        Err(WireError::new(
+            ErrorCode::SandboxUnavailable,
+            "This server cannot contain programs as its settings demand, so it runs none. Whoever runs it finds at /health what to mend.",
+        ))
+    }
+
     /// A link that signs a user in once, and when it stops working (milliseconds since the Unix epoch).
     pub async fn sign_in_link(&self, user: UserId) -> Result<(String, i64), WireError> {
         let lifetime = self.settings.people.link_lifetime;

@@ -1,12 +1,20 @@
 //! The command line: `coderoom serve` and the commands beside it.
 
+mod client;
+mod connect;
+mod folder;
+mod follow;
+mod memory;
 mod serve;
 mod settings;
+mod upload;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use settings::SettingFlags;
+
+use crate::config::topics::TablesKind;
 
 /// A room for code: edit together, run, watch the log.
 #[derive(Debug, Parser)]
@@ -20,6 +28,18 @@ pub struct Cli {
 enum Command {
     /// Serve rooms, tasks and runs.
     Serve(SettingFlags),
+    /// Run the run engine alone, beside servers that share its tables (cluster deployment).
+    Worker(SettingFlags),
+    /// Run a folder or a task, stream its log, and exit with the program's exit code.
+    Run(client::RunArgs),
+    /// Follow a run's log to its end, and exit with the program's exit code.
+    Tail(client::TailArgs),
+    /// Tasks.
+    #[command(subcommand)]
+    Task(client::TaskCommand),
+    /// API tokens.
+    #[command(subcommand)]
+    Token(client::TokenCommand),
     /// Print the settings in force and where each came from; secrets are masked.
     Config {
         #[command(flatten)]
@@ -42,6 +62,11 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     match cli.command {
         Command::Serve(flags) => serve::serve(&flags),
+        Command::Worker(flags) => worker(&flags),
+        Command::Run(args) => client::finish(client::run(args)),
+        Command::Tail(args) => client::finish(client::tail(args)),
+        Command::Task(command) => client::finish(client::task(command)),
+        Command::Token(command) => client::finish(client::token(command)),
         Command::Config { markdown: true, .. } => print(&crate::config::print::reference()),
         Command::Config { flags, markdown: false } => match flags.load() {
             Ok(loaded) => {
@@ -58,6 +83,20 @@ pub(crate) fn say(sentence: &str) {
     use std::io::Write as _;
     // A terminal that is gone is no reason to fail.
     let _ = writeln!(std::io::stderr().lock(), "coderoom: {sentence}");
+}
+
+/// Every deployment there is so far keeps its tables in one process.
+fn worker(flags: &SettingFlags) -> ExitCode {
+    let loaded = match flags.load() {
+        Ok(loaded) => loaded,
+        Err(error) => return refuse_settings(&error.0),
+    };
+    match loaded.settings.deployment.tables {
+        TablesKind::Sqlite => refuse_settings(
+            "a worker cannot run on tables = \"sqlite\": they belong to one process, and `coderoom serve` runs its programs \
+             itself. Workers need tables that several processes share, which come with the cluster deployment",
+        ),
+    }
 }
 
 fn refuse_settings(sentence: &str) -> ExitCode {

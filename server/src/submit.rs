@@ -37,9 +37,10 @@ pub struct SubmitWish {
 ///
 /// # Errors
 /// `run_active`, `too_many_runs`, `invalid`, `not_found`, `not_stored` (edits cannot be stored at the moment),
-/// `unavailable`. After an error nothing is queued.
+/// `sandbox_unavailable`, `unavailable`. After an error nothing is queued.
 pub async fn submit(app: &App, wish: SubmitWish) -> Result<Submitted, WireError> {
     let SubmitWish { task, user, command, remarks } = wish;
+    app.require_sandbox()?;
     app.rooms.barrier(task).await?;
     let mut tx = app.tables.begin_read().await.map_err(tables_failed)?;
     let language = language_of(&mut tx, task).await?;

@@ -134,6 +134,7 @@ async fn rerun(
     Path(run): Path<String>,
 ) -> HttpResult<(StatusCode, Json<Submitted>)> {
     let run = enter_run(&app, &identity, &run, Role::Editor).await?;
+    app.require_sandbox()?;
     Ok((StatusCode::CREATED, Json(app.runs.rerun(run.id, identity.user).await?)))
 }
 

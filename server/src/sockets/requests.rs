@@ -88,6 +88,7 @@ async fn stop(speaker: &Speaker, run: RunId) -> Answer {
 
 async fn rerun(speaker: &Speaker, run: RunId) -> Answer {
     check_run(speaker, run).await?;
+    speaker.socket.app.require_sandbox()?;
     result(&speaker.socket.app.runs.rerun(run, speaker.identity.user).await?)
 }
 
