@@ -13,6 +13,7 @@ mod sandbox {
     mod endings;
     mod escapes;
     mod hello;
+    mod levels;
     mod limits;
     mod log;
     mod output;

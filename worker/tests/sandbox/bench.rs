@@ -78,12 +78,19 @@ pub(crate) async fn bench() -> Option<Bench> {
         eprintln!("skipped: bubblewrap is not installed");
         return None;
     }
+    let bench = bench_with(|_| {}).await;
+    assert_ne!(bench.executor.level(), "none", "{:?}", bench.local.problem());
+    Some(bench)
+}
+
+/// An executor with other settings, whatever its level is.
+pub(crate) async fn bench_with(change: impl FnOnce(&mut LocalSettings)) -> Bench {
     let root = tempfile::tempdir().unwrap();
-    let settings = settings(root.path()).await;
+    let mut settings = settings(root.path()).await;
+    change(&mut settings);
     let objects = settings.objects.clone();
     let local = LocalExecutor::new(settings).await.unwrap();
-    assert_ne!(Executor::Local(local.clone()).level(), "none", "{:?}", local.problem());
-    Some(Bench { objects, executor: Executor::Local(local.clone()), local, root })
+    Bench { objects, executor: Executor::Local(local.clone()), local, root }
 }
 
 fn sha256(bytes: &[u8]) -> String {

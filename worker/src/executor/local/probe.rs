@@ -67,9 +67,11 @@ pub(super) async fn open(mut settings: LocalSettings) -> Result<LocalExecutor, S
                 .to_owned(),
         );
     }
-    match Cgroups::find(&tag(&settings.runs_dir), settings.cgroup_parent.as_deref()) {
-        Ok(found) => walls.cgroups = Some(found),
-        Err(problem) => problems.push(format!(
+    let tag = tag(&settings.runs_dir);
+    match settings.use_cgroups.then(|| Cgroups::find(&tag, settings.cgroup_parent.as_deref())) {
+        None => problems.push("Control groups are switched off by a setting.".to_owned()),
+        Some(Ok(found)) => walls.cgroups = Some(found),
+        Some(Err(problem)) => problems.push(format!(
             "Control groups cannot be used ({problem}); start the server as root, \
              or as a systemd service with Delegate=yes."
         )),

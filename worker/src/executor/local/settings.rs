@@ -50,6 +50,8 @@ pub struct LocalSettings {
     pub first_uid: u32,
     /// As root: how many user ids there are in the pool, and so how many runs can be there at a time.
     pub uid_count: u32,
+    /// Whether to use control groups where they can be used. Without them limits hold for each process only.
+    pub use_cgroups: bool,
     /// Version 2 control group below which runs get theirs; `None` takes the server's own.
     pub cgroup_parent: Option<PathBuf>,
     /// Further directories that runs may read, `/opt` for example.
@@ -70,6 +72,7 @@ impl LocalSettings {
             bwrap: None,
             first_uid: 200_000,
             uid_count: 256,
+            use_cgroups: true,
             cgroup_parent: None,
             readable: Vec::new(),
             max_open_files: 1024,

@@ -228,12 +228,7 @@ fn launch_spec(inner: &Inner, request: &StartRequest, dir: &RunDir, state: &RunS
     let count_by_user = state.cgroups.is_none() && (boxed.is_some() || state.uid.is_some());
     LaunchSpec {
         cgroup_procs: state.cgroups.iter().flat_map(super::cgroup::RunCgroups::procs_files).collect(),
-        rlimits: Rlimits {
-            nproc: count_by_user.then_some(processes),
-            nofile: Some(inner.settings.max_open_files),
-            address_space: None,
-            file_size: None,
-        },
+        rlimits: Rlimits { nofile: Some(inner.settings.max_open_files), ..Rlimits::default() },
         uid: state.uid,
         supervisor: inner.settings.supervisor.clone(),
         bwrap: boxed.map(|program| bwrap::spec(program, limits, &inner.settings.readable, inner.walls.copy_supervisor)),
@@ -248,6 +243,8 @@ fn launch_spec(inner: &Inner, request: &StartRequest, dir: &RunDir, state: &RunS
             tmp: state.plain_work.clone().unwrap_or_else(|| PathBuf::from("/tmp")),
             supervisor: boxed.map_or_else(|| inner.settings.supervisor.clone(), |_| PathBuf::from(SUPERVISOR)),
             rlimits: Rlimits {
+                // Set inside the box, where only what runs in its user namespace counts.
+                nproc: count_by_user.then_some(processes),
                 address_space: state.cgroups.is_none().then_some(limits.memory_bytes),
                 file_size: Some(limits.disk_bytes),
                 ..Rlimits::default()
