@@ -73,3 +73,49 @@ async fn sweep_ends_what_nobody_knows() {
     assert!(bench.executor.adopt(unknown.run).await.unwrap().is_none());
     assert_eq!(bench.finish(known_run, Instant::now()).await.out(), "alive\n");
 }
+
+/// Set for the process that plays the server that is killed: the directory it works in.
+const SERVER_ROOT: &str = "CODEROOM_TEST_SERVER_ROOT";
+
+#[tokio::test]
+async fn killed_server_leaves_its_run_going() {
+    let Some(mut bench) = bench().await else { return };
+    if let Some(root) = std::env::var_os(SERVER_ROOT) {
+        // This is the server: it starts one run and waits for its own end.
+        bench.executor = Executor::Local(LocalExecutor::new(settings(root.as_ref()).await).await.unwrap());
+        let request: StoredRequest =
+            serde_json::from_slice(&std::fs::read(request_file(root.as_ref())).unwrap()).unwrap();
+        let mut template = bench.request("", &[], &[]).await;
+        (template.run, template.manifest_key, template.command) = request;
+        let mut run = bench.executor.start(&template).await.unwrap();
+        while run.next_frame().await.unwrap().is_some() {}
+        return;
+    }
+    let request = bench.request("for n in 1 2 3 4 5 6 7 8; do echo $n; sleep 0.2; done; exit 9", &[], &[]).await;
+    let stored: StoredRequest = (request.run, request.manifest_key.clone(), request.command.clone());
+    std::fs::write(request_file(bench.root.path()), serde_json::to_vec(&stored).unwrap()).unwrap();
+    let mut server = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "sandbox::adopt::killed_server_leaves_its_run_going"])
+        .env(SERVER_ROOT, bench.root.path())
+        .spawn()
+        .unwrap();
+    let spool = bench.root.path().join(format!("runs/{}/spool", request.run));
+    let output = async {
+        while !std::fs::read_to_string(&spool).is_ok_and(|text| text.contains(" out ")) {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(30), output).await.expect("the other server started no run");
+    server.kill().unwrap();
+    server.wait().unwrap();
+    let adopted = bench.executor.adopt(request.run).await.unwrap().expect("nothing to adopt");
+    let outcome = bench.finish(adopted, Instant::now()).await;
+    assert_eq!((outcome.out().as_str(), outcome.ending.exit_code), ("1\n2\n3\n4\n5\n6\n7\n8\n", Some(9)));
+}
+
+/// Run, manifest key and command of the run that the other server starts.
+type StoredRequest = (coderoom_protocol::ids::RunId, String, String);
+
+fn request_file(root: &std::path::Path) -> std::path::PathBuf {
+    root.join("request.json")
+}
