@@ -10,6 +10,7 @@ mod control;
 mod drain;
 mod follow_log;
 mod lane;
+mod per_user;
 mod rate;
 mod receive;
 mod requests;

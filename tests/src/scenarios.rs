@@ -3,5 +3,6 @@
 pub mod crash;
 pub mod disk_full;
 pub mod editing;
+pub mod hostile_sockets;
 pub mod running;
 pub mod strangers;

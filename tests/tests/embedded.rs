@@ -1,7 +1,7 @@
 //! Every scenario on the embedded deployment.
 
 use coderoom_tests::{
-    scenarios::{crash, disk_full, editing, running, strangers},
+    scenarios::{crash, disk_full, editing, hostile_sockets, running, strangers},
     server::Deployment::Embedded,
 };
 
@@ -28,4 +28,11 @@ scenarios! {
     running::command_line_runs_a_folder,
     strangers::strangers_get_404,
     strangers::hostile_updates_harm_nobody,
+    hostile_sockets::broken_framing_ends_only_its_own_socket,
+    hostile_sockets::huge_frame_is_refused_before_it_comes,
+    hostile_sockets::client_that_never_reads_holds_up_nobody,
+    hostile_sockets::text_on_a_binary_socket_is_ignored,
+    hostile_sockets::mutated_frames_harm_nobody,
+    hostile_sockets::too_much_before_auth_is_denied,
+    hostile_sockets::upgrade_is_refused_to_strangers,
 }

@@ -27,6 +27,9 @@ pub(super) fn people_settings(settings: &Settings) -> PeopleSettings {
 pub(super) fn socket_settings(settings: &Settings) -> SocketSettings {
     SocketSettings {
         max_frame_bytes: settings.sockets.max_frame_size.as_usize(),
+        max_per_user: settings.sockets.max_per_user,
+        max_frames_per_second: settings.sockets.frames_per_second,
+        max_bytes_per_second: settings.sockets.bytes_per_second.as_usize(),
         outbox_bytes: settings.sockets.outbox_size.as_usize(),
         outbox_hard_bytes: settings.sockets.outbox_hard_size.as_usize(),
         ..SocketSettings::default()

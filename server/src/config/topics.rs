@@ -183,6 +183,12 @@ topic! {
     Sockets "sockets" {
         /// Largest message from a client.
         max_frame_size: ByteSize = ByteSize::mib(5);
+        /// Frames a client may send in a second; one that sends more is read more slowly.
+        frames_per_second: u32 = 20_000;
+        /// What a client may send in a second; one that sends more is read more slowly.
+        bytes_per_second: ByteSize = ByteSize::mib(16);
+        /// Sockets one user may have open at once on one node.
+        max_per_user: usize = 500;
         /// What may wait for one slow socket before its edits are replaced by one later difference.
         outbox_size: ByteSize = ByteSize::kib(512);
         /// What may wait for one socket in all before it is closed.

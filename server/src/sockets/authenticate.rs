@@ -50,6 +50,7 @@ impl RoomDoor {
         let identity = identity.ok_or_else(|| WireError::new(ErrorCode::SignInRequired, "sign in first"))?;
         let role = socket.app.people.role_in(&identity, socket.task).await?.ok_or_else(not_found)?;
         let place = find_place(socket, address).await?;
+        socket.count_for(identity.user)?;
         Ok((identity, role, place))
     }
 

@@ -20,6 +20,7 @@ use super::{
     authenticate::join_task,
     connection::{self, Door},
     control::Speaker,
+    per_user::PerUser,
     receive::RoomDoor,
     socket::Socket,
     upgrade::{Upgrade, offered_protocols},
@@ -32,7 +33,14 @@ pub fn routes(app: App) -> Router {
     Router::new()
         .route("/ws/tasks/{task}", get(room_socket))
         .route("/yjs/{task}/{*path}", get(second_door))
-        .with_state(Arc::new(app))
+        .with_state(Doors { app: Arc::new(app), per_user: PerUser::default() })
+}
+
+/// What both doors need.
+#[derive(Clone, Debug)]
+struct Doors {
+    app: Arc<App>,
+    per_user: PerUser,
 }
 
 #[derive(Debug, Deserialize)]
@@ -45,18 +53,18 @@ struct Parameters {
 }
 
 async fn room_socket(
-    State(app): State<Arc<App>>,
+    State(doors): State<Doors>,
     Path(task): Path<String>,
     Query(parameters): Query<Parameters>,
     request: Request,
 ) -> Response {
-    open_room_socket(app, &task, parameters, request)
+    open_room_socket(doors, &task, parameters, request)
         .await
         .unwrap_or_else(|error| HttpError::from(error).into_response())
 }
 
 async fn open_room_socket(
-    app: Arc<App>,
+    Doors { app, per_user }: Doors,
     task: &str,
     parameters: Parameters,
     request: Request,
@@ -74,8 +82,8 @@ async fn open_room_socket(
         None => None,
     };
     let protocol = speaks_text.then_some(HeaderValue::from_static(SUBPROTOCOL));
+    let socket = Socket::new(Arc::clone(&app), per_user, task, identity.clone())?;
     let (response, stream) = upgrade.with_protocol(protocol).answer();
-    let socket = Socket::new(Arc::clone(&app), task, identity.clone());
     app.tracker.spawn(async move {
         let Ok(stream) = stream.await else { return };
         let mut door = RoomDoor::new(Arc::clone(&socket));
@@ -94,18 +102,18 @@ async fn open_room_socket(
 }
 
 async fn second_door(
-    State(app): State<Arc<App>>,
+    State(doors): State<Doors>,
     Path((task, path)): Path<(String, String)>,
     Query(parameters): Query<Parameters>,
     request: Request,
 ) -> Response {
-    open_second_door(app, &task, path, parameters, request)
+    open_second_door(doors, &task, path, parameters, request)
         .await
         .unwrap_or_else(|error| HttpError::from(error).into_response())
 }
 
 async fn open_second_door(
-    app: Arc<App>,
+    Doors { app, per_user }: Doors,
     task: &str,
     path: String,
     parameters: Parameters,
@@ -122,8 +130,8 @@ async fn open_second_door(
     };
     // Browsers give up a socket whose offered subprotocols are all ignored.
     let protocol = offered_protocols(&parts.headers).next().and_then(|first| HeaderValue::from_str(first).ok());
+    let socket = Socket::new(Arc::clone(&app), per_user, task, identity)?;
     let (response, stream) = upgrade.with_protocol(protocol).answer();
-    let socket = Socket::new(Arc::clone(&app), task, identity);
     app.tracker.spawn(async move {
         let Ok(stream) = stream.await else { return };
         let door = Box::pin(YjsDoor::open(Arc::clone(&socket), &path, parameters.create)).await;

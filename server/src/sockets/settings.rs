@@ -13,6 +13,8 @@ pub struct SocketSettings {
     pub outbox_bytes: usize,
     /// An outbox closes its socket beyond this many bytes.
     pub outbox_hard_bytes: usize,
+    /// Sockets one user may have open at once on this node.
+    pub max_per_user: usize,
     /// Frames a client may send in a second; a faster one is read more slowly.
     pub max_frames_per_second: u32,
     /// Bytes a client may send in a second; a faster one is read more slowly.
@@ -57,6 +59,7 @@ impl Default for SocketSettings {
             max_frame_bytes: 4 * 1024 * 1024,
             outbox_bytes: outbox.edits_bytes,
             outbox_hard_bytes: outbox.hard_bytes,
+            max_per_user: 500,
             max_frames_per_second: 20_000,
             max_bytes_per_second: 16 * 1024 * 1024,
             waiting_bytes: 5 * 1024 * 1024,

@@ -10,12 +10,16 @@ use std::{
 
 use bytes::Bytes;
 use coderoom_protocol::{
-    ids::{RunId, TaskId},
+    ids::{RunId, TaskId, UserId},
     problem::WireError,
 };
 use tokio::task::AbortHandle;
 
-use super::{SocketSettings, lane::Lane};
+use super::{
+    SocketSettings,
+    lane::Lane,
+    per_user::{Counted, PerUser},
+};
 use crate::{
     app::App,
     people::Identity,
@@ -33,6 +37,9 @@ pub(super) struct Socket {
     pub(super) task: TaskId,
     /// Who opened it, as far as the upgrade request said.
     pub(super) identity: Option<Identity>,
+    /// The socket as one of its user's, once the user is known.
+    counted: Mutex<Option<Counted>>,
+    per_user: PerUser,
     /// What is to be written.
     pub(super) outbox: Arc<Outbox>,
     /// A frame arrived since the watch looked last.
@@ -52,11 +59,20 @@ pub(super) struct Socket {
 }
 
 impl Socket {
-    pub(super) fn new(app: Arc<App>, task: TaskId, identity: Option<Identity>) -> Arc<Self> {
+    /// A socket that nobody writes to yet. `too_many_requests` when its user has too many already.
+    pub(super) fn new(
+        app: Arc<App>,
+        per_user: PerUser,
+        task: TaskId,
+        identity: Option<Identity>,
+    ) -> Result<Arc<Self>, WireError> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let outbox = Arc::new(Outbox::new(app.socket_settings.outbox()));
         let lane = Lane::new(app.socket_settings.open_request_bytes);
-        Arc::new(Self {
+        let user = identity.as_ref().map(|identity| identity.user);
+        let socket = Self {
+            counted: Mutex::new(None),
+            per_user,
             app,
             id: ConnectionId(NEXT.fetch_add(1, Ordering::Relaxed)),
             task,
@@ -69,7 +85,20 @@ impl Socket {
             lane,
             followers: Mutex::default(),
             room: Mutex::new(None),
-        })
+        };
+        if let Some(user) = user {
+            socket.count_for(user)?;
+        }
+        Ok(Arc::new(socket))
+    }
+
+    /// Counts the socket as this user's, unless it is somebody's already.
+    pub(super) fn count_for(&self, user: UserId) -> Result<(), WireError> {
+        let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        if counted.is_none() {
+            *counted = Some(self.per_user.count(user, self.settings().max_per_user)?);
+        }
+        Ok(())
     }
 
     /// The client has said who it is, or was told that it may not come in. `keep_alive` is sent when nothing else is.
