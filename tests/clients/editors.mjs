@@ -31,6 +31,7 @@ export function openSocket(server, task, { version = "4.8.0", query = "" } = {})
     url: `${server.ws}/ws/tasks/${task}${query}`,
     WebSocketPolyfill: WebSocket,
     delay: 100,
+    minDelay: 100,
     maxDelay: 500,
   });
   socket.closes = 0;
@@ -50,7 +51,8 @@ export function openDocument(server, task, name, { version = "4.8.0", token = TO
     document: doc,
     onUnsyncedChanges: ({ number }) => seen.unsynced.push(number),
     onAuthenticationFailed: ({ reason }) => seen.denied.push(reason),
-    onAuthenticated: ({ scope }) => seen.authenticated.push(scope),
+    // Version 2 tells the scope only as a property.
+    onAuthenticated: (event) => seen.authenticated.push(event?.scope ?? provider.authorizedScope),
     onStateless: ({ payload }) => seen.stateless.push(JSON.parse(payload)),
     onClose: ({ event }) => seen.closed.push(event.reason),
     ...configuration,

@@ -9,20 +9,28 @@ import { startServer } from "./server.mjs";
 const LONGER_THAN_THEIR_PATIENCE_MS = 37_000;
 
 let server;
+const open = [];
+const opened = (editor) => {
+  open.push(editor);
+  return editor;
+};
 before(async () => {
   server = await startServer();
 });
-after(() => server.stop());
+after(async () => {
+  for (const editor of open) editor.close();
+  await server.stop();
+});
 
 test("idle clients of every kind stay connected, with and without presence", async () => {
   const task = await server.createTask("idle");
   await server.write(task, "a.py", "x");
   const editors = Object.keys(providers).flatMap((version) => [
-    openDocument(server, task, "/a.py", { version }),
+    opened(openDocument(server, task, "/a.py", { version })),
     // No presence: nothing to renew, so all signs of life are the server's.
-    openDocument(server, task, "/a.py", { version, awareness: null }),
+    opened(openDocument(server, task, "/a.py", { version, awareness: null })),
   ]);
-  const second = openYWebsocket(server, task, "a.py");
+  const second = opened(openYWebsocket(server, task, "a.py"));
   await Promise.all([...editors, second].map((editor) => editor.synced()));
   await new Promise((resolve) => setTimeout(resolve, LONGER_THAN_THEIR_PATIENCE_MS));
   for (const editor of editors) {
@@ -30,5 +38,4 @@ test("idle clients of every kind stay connected, with and without presence", asy
     assert.ok(editor.provider.synced);
   }
   assert.equal(second.seen.closes, 0, "y-websocket has not reconnected");
-  for (const editor of [...editors, second]) editor.close();
 });
