@@ -68,6 +68,7 @@ export function openDocument(server, task, name, { version = "4.8.0", token = TO
     close: () => {
       provider.destroy();
       own?.destroy();
+      doc.destroy();
     },
   });
 }
@@ -86,7 +87,10 @@ export function openYWebsocket(server, task, path, { token = TOKEN, doc = new Y.
     provider,
     seen,
     synced: () => until(() => provider.synced, `${path} to be synced through the second door`),
-    close: () => provider.destroy(),
+    close: () => {
+      provider.destroy();
+      doc.destroy();
+    },
   });
 }
 
