@@ -3,7 +3,7 @@
 //! time, on any number of nodes, and be cut off anywhere.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{HashMap, HashSet, hash_map::Entry},
     time::Duration,
 };
 
@@ -131,21 +131,26 @@ impl Tasks {
 
     /// Whether a snapshot of a run of the task refers to the blob.
     async fn snapshots_have(&self, task: TaskId, sha256: &str, snapshots: &mut Snapshots) -> Result<bool, WireError> {
+        let blobs = match snapshots.blobs.entry(task) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => unknown.insert(self.blobs_in_snapshots(task).await?),
+        };
+        Ok(blobs.contains(sha256))
+    }
+
+    async fn blobs_in_snapshots(&self, task: TaskId) -> Result<HashSet<String>, WireError> {
         let step = "read snapshots of runs";
-        if !snapshots.blobs.contains_key(&task) {
-            let sql = "SELECT DISTINCT manifest_key FROM runs WHERE task_id = $1";
-            let rows = self.tables.query(sql, values![task.to_string()]).await.map_err(failed::tables(step))?;
-            let mut blobs = HashSet::new();
-            for row in rows {
-                let key = row.text(0).map_err(failed::tables(step))?;
-                let Some(json) = self.objects.get(key).await.map_err(failed::objects(step))? else { continue };
-                let manifest: Manifest = serde_json::from_slice(&json).map_err(failed::internal(step))?;
-                let blobs_of = manifest.files.into_iter().filter(|file| file.blob_key.is_some());
-                blobs.extend(blobs_of.map(|file| file.sha256));
-            }
-            snapshots.blobs.insert(task, blobs);
+        let sql = "SELECT DISTINCT manifest_key FROM runs WHERE task_id = $1";
+        let rows = self.tables.query(sql, values![task.to_string()]).await.map_err(failed::tables(step))?;
+        let mut blobs = HashSet::new();
+        for row in rows {
+            let key = row.text(0).map_err(failed::tables(step))?;
+            let Some(json) = self.objects.get(key).await.map_err(failed::objects(step))? else { continue };
+            let manifest: Manifest = serde_json::from_slice(&json).map_err(failed::internal(step))?;
+            let blobs_of = manifest.files.into_iter().filter(|file| file.blob_key.is_some());
+            blobs.extend(blobs_of.map(|file| file.sha256));
         }
-        Ok(snapshots.blobs.get(&task).is_some_and(|blobs| blobs.contains(sha256)))
+        Ok(blobs)
     }
 }
 

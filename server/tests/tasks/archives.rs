@@ -324,6 +324,41 @@ async fn archives_of_other_writers_are_read() {
     assert_eq!(bench.text(task, "b.txt").await, "streamed");
 }
 
+/// 1 GiB in and out, in pieces that are made and thrown away.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes a minute and 3 GiB of disk; run by hand after changing how bytes flow"]
+async fn gibibyte_goes_in_and_out_in_64_mib() {
+    const PIECE: usize = 1 << 20;
+    const PIECES: usize = 1_000;
+    let bench = Bench::new().await;
+    let task = bench.task().await;
+    let noise: Vec<u8> = (0..PIECE as u32).map(|number| (number.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    let piece = Bytes::from(noise);
+    let mut zip = ZipWriter::new_stream(std::fs::File::create(bench.directory.path().join("up.zip")).unwrap());
+    zip.start_file("noise", SimpleFileOptions::default().compression_method(CompressionMethod::Stored)).unwrap();
+    for _ in 0..PIECES {
+        zip.write_all(&piece).unwrap();
+    }
+    zip.finish().unwrap();
+    let before = peak_memory();
+    let file = tokio::fs::File::open(bench.directory.path().join("up.zip")).await.unwrap();
+    let stream = tokio_util::io::ReaderStream::with_capacity(file, 64 << 10);
+    bench.tasks.import(task, &bench.ada, ImportTarget::default(), stream).await.unwrap();
+    let up = peak_memory() - before;
+    let archive = bench.tasks.pack(task, "").await.unwrap();
+    let size: usize = archive.bytes.map(|piece| piece.unwrap().len()).fold(0, async |sum, size| sum + size).await;
+    let both = peak_memory() - before;
+    eprintln!("{size} bytes packed; extra memory up {} MiB, up and down {} MiB", up >> 20, both >> 20);
+    assert!(both < 64 << 20, "{both} bytes more than before");
+}
+
+/// Highest memory use of this process so far, in bytes.
+fn peak_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").trim().parse::<u64>().unwrap() << 10
+}
+
 fn find(bytes: &[u8], pattern: &[u8]) -> usize {
     bytes.windows(pattern.len()).position(|window| window == pattern).unwrap()
 }
