@@ -53,6 +53,8 @@ export function showEditor(parent: HTMLElement, open: OpenDocument, path: string
         yCollab(open.text, open.provider.awareness, { undoManager }),
         EditorState.readOnly.of(readOnly),
         EditorView.editable.of(!readOnly),
+        // The server allows style elements with this nonce only (see server/src/http/web.rs).
+        EditorView.cspNonce.of(document.querySelector<HTMLMetaElement>('meta[name="csp-nonce"]')?.content ?? ""),
         EditorView.contentAttributes.of({ "aria-label": path }),
       ],
     }),
