@@ -9,6 +9,13 @@ use crate::{
     wait::until,
 };
 
+/// An HTTP client; it needs a TLS provider even for plain HTTP.
+#[must_use]
+pub fn http_client() -> reqwest::Client {
+    coderoom_protocol::client::install_crypto_provider();
+    reqwest::Client::new()
+}
+
 /// Somebody with a token.
 #[derive(Clone, Debug)]
 pub struct Person {
@@ -23,7 +30,7 @@ impl Person {
     /// The administrator of a test server.
     #[must_use]
     pub fn admin(server: &Server) -> Self {
-        Self { url: server.url(), token: ADMIN_TOKEN.into(), http: reqwest::Client::new() }
+        Self { url: server.url(), token: ADMIN_TOKEN.into(), http: http_client() }
     }
 
     /// The same person at the server with another token.

@@ -10,7 +10,7 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::wait::until;
+use crate::{person::http_client, wait::until};
 
 /// The API token that every test server accepts as its administrator's.
 pub const ADMIN_TOKEN: &str = "test-admin-token-0123456789abcdef";
