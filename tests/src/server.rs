@@ -98,7 +98,7 @@ impl Server {
             .expect("the coderoom binary starts; build it with `cargo build --workspace --bins`");
         self.child = Some(child);
         let live = format!("{}/health/live", self.url());
-        until(async || match reqwest::get(&live).await {
+        until(async || match http_client().get(&live).send().await {
             Ok(answer) if answer.status().is_success() => Ok(()),
             Ok(answer) => Err(format!("/health/live answers {}", answer.status())),
             Err(error) => Err(format!("no answer: {error}; log:\n{}", self.log())),
