@@ -20,6 +20,8 @@ pub struct Settings {
     pub limits: topics::Limits,
     /// WebSockets.
     pub sockets: topics::Sockets,
+    /// Rooms and documents.
+    pub rooms: topics::Rooms,
     /// Signing in.
     pub people: topics::People,
     /// Runs.
@@ -39,6 +41,7 @@ impl Settings {
             &self.server,
             &self.limits,
             &self.sockets,
+            &self.rooms,
             &self.people,
             &self.runs,
             &self.sandbox,
@@ -52,6 +55,7 @@ impl Settings {
             &mut self.server,
             &mut self.limits,
             &mut self.sockets,
+            &mut self.rooms,
             &mut self.people,
             &mut self.runs,
             &mut self.sandbox,
@@ -87,6 +91,9 @@ impl Settings {
         }
         if self.sockets.outbox_hard_size <= self.sockets.outbox_size {
             return Err("sockets.outbox_hard_size must be larger than sockets.outbox_size".into());
+        }
+        if self.sockets.max_frames_per_second == 0 || self.sockets.max_bytes_per_second.0 == 0 {
+            return Err("sockets.max_frames_per_second and sockets.max_bytes_per_second must be at least 1".into());
         }
         if self.server.max_connections == 0 {
             return Err("server.max_connections must be at least 1".into());

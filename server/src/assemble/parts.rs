@@ -32,6 +32,8 @@ pub(super) fn socket_settings(settings: &Settings) -> SocketSettings {
         max_bytes_per_second: settings.sockets.bytes_per_second.as_usize(),
         outbox_bytes: settings.sockets.outbox_size.as_usize(),
         outbox_hard_bytes: settings.sockets.outbox_hard_size.as_usize(),
+        max_frames_per_second: settings.sockets.max_frames_per_second,
+        max_bytes_per_second: settings.sockets.max_bytes_per_second.as_usize(),
         ..SocketSettings::default()
     }
 }
@@ -68,7 +70,16 @@ pub(super) fn task_settings(settings: &Settings) -> TaskSettings {
 
 /// The rooms of this node. They ask the people when somebody's role may have changed.
 pub(super) fn rooms(settings: &Settings, tables: &Tables, bus: &Bus, clock: &Clock, people: &People) -> Rooms {
-    let room_settings = RoomSettings { max_text_bytes: settings.limits.max_text_size.0, ..RoomSettings::default() };
+    let room_settings = RoomSettings {
+        max_text_bytes: settings.limits.max_text_size.0,
+        idle_room_ms: ms(settings.rooms.idle_room),
+        idle_document_ms: ms(settings.rooms.idle_document),
+        max_backlog_bytes: settings.rooms.max_backlog_size.as_usize(),
+        compact_after_edits: settings.rooms.compact_after_edits,
+        keep_history: settings.rooms.keep_history,
+        gather_ms: ms(settings.rooms.gather),
+        ..RoomSettings::default()
+    };
     let people = people.clone();
     let read_role = Arc::new(move |task, user| -> BoxFuture<'static, _> {
         let people = people.clone();

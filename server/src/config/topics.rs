@@ -193,6 +193,28 @@ topic! {
         outbox_size: ByteSize = ByteSize::kib(512);
         /// What may wait for one socket in all before it is closed.
         outbox_hard_size: ByteSize = ByteSize::mib(16);
+        /// Frames that one socket may send in a second; a faster one is read more slowly.
+        max_frames_per_second: u32 = 20_000;
+        /// Bytes that one socket may send in a second; a faster one is read more slowly.
+        max_bytes_per_second: ByteSize = ByteSize::mib(16);
+    }
+}
+
+topic! {
+    /// Rooms and documents.
+    Rooms "rooms" {
+        /// A room without members ends after this time.
+        idle_room: Duration = Duration::from_secs(30);
+        /// A document that nobody edits leaves memory after this time; its members stay.
+        idle_document: Duration = Duration::from_secs(30);
+        /// Edits of one document that may wait for storing; beyond it the document is read-only until storing works again.
+        max_backlog_size: ByteSize = ByteSize::mib(4);
+        /// A document's log of edits is replaced by a snapshot after so many.
+        compact_after_edits: u64 = 4_000;
+        /// Whether edits that a snapshot covers are kept, as history.
+        keep_history: bool = false;
+        /// How long a commit waits for company: a longer wait costs less CPU and answers later.
+        gather: Duration = Duration::ZERO;
     }
 }
 

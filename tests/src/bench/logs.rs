@@ -101,7 +101,7 @@ pub async fn submit_to_line() -> Vec<Finding> {
 pub async fn large_log() -> Vec<Finding> {
     const LINES: u64 = 1_000_000;
     const FOLLOWERS: usize = 10;
-    let settings = [("CODEROOM_LIMITS_LOG_BYTES", "209715200")];
+    let settings = [("CODEROOM_RUNS_MAX_LOG_SIZE", "200MiB")];
     let server = Server::start_with(Deployment::Embedded, &settings).await;
     let person = Person::admin(&server);
     let task = person.create_task("large log", "python").await;

@@ -52,15 +52,15 @@ pub async fn full_disk_acknowledges_nothing_and_recovers(deployment: Deployment)
     let filler = disk.0.join("filler");
     let _ = Command::new("dd").args(["if=/dev/zero", "bs=4k"]).arg(format!("of={}", filler.display())).output();
     let acknowledged = ana.stored();
-    let big = "x".repeat(100_000);
+    let big = "x".repeat(60_000);
     let mut sent = 0;
-    for _ in 0..30 {
+    for _ in 0..20 {
         ana.append(&big).await;
         sent += 1;
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
     let stored_while_full = ana.stored() - acknowledged;
-    assert!(stored_while_full < sent, "a full disk stores all {sent} edits of 100 kB?");
+    assert!(stored_while_full < sent, "a full disk stores all {sent} edits of 60 kB?");
     assert_eq!(ana.refused(), 0, "edits wait, they are not refused");
     let shown = bo.text().len();
     assert!(shown <= "stored ".len() + stored_while_full * big.len() + big.len(), "nothing unstored is shown");

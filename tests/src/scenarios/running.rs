@@ -45,7 +45,7 @@ pub async fn two_submits_at_once(deployment: Deployment) {
 
 /// Stop works on a queued and on a running run, within a second, and may be said twice.
 pub async fn stop_in_every_state(deployment: Deployment) {
-    let server = Server::start_with(deployment, &[("CODEROOM_WORKER_SLOTS", "1")]).await;
+    let server = Server::start_with(deployment, &[("CODEROOM_RUNS_SLOTS", "1")]).await;
     let admin = Person::admin(&server);
     let (other, id) = admin.another("olga").await;
     let task = admin.create_task("stop", "python").await;
