@@ -92,8 +92,8 @@ impl Settings {
         if self.sockets.outbox_hard_size <= self.sockets.outbox_size {
             return Err("sockets.outbox_hard_size must be larger than sockets.outbox_size".into());
         }
-        if self.sockets.max_frames_per_second == 0 || self.sockets.max_bytes_per_second.0 == 0 {
-            return Err("sockets.max_frames_per_second and sockets.max_bytes_per_second must be at least 1".into());
+        if self.sockets.frames_per_second == 0 || self.sockets.bytes_per_second.0 == 0 {
+            return Err("sockets.frames_per_second and sockets.bytes_per_second must be at least 1".into());
         }
         if self.server.max_connections == 0 {
             return Err("server.max_connections must be at least 1".into());

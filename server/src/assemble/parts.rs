@@ -32,8 +32,6 @@ pub(super) fn socket_settings(settings: &Settings) -> SocketSettings {
         max_bytes_per_second: settings.sockets.bytes_per_second.as_usize(),
         outbox_bytes: settings.sockets.outbox_size.as_usize(),
         outbox_hard_bytes: settings.sockets.outbox_hard_size.as_usize(),
-        max_frames_per_second: settings.sockets.max_frames_per_second,
-        max_bytes_per_second: settings.sockets.max_bytes_per_second.as_usize(),
         ..SocketSettings::default()
     }
 }

@@ -193,10 +193,6 @@ topic! {
         outbox_size: ByteSize = ByteSize::kib(512);
         /// What may wait for one socket in all before it is closed.
         outbox_hard_size: ByteSize = ByteSize::mib(16);
-        /// Frames that one socket may send in a second; a faster one is read more slowly.
-        max_frames_per_second: u32 = 20_000;
-        /// Bytes that one socket may send in a second; a faster one is read more slowly.
-        max_bytes_per_second: ByteSize = ByteSize::mib(16);
     }
 }
 

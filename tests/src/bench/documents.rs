@@ -52,7 +52,7 @@ fn edits(count: usize) -> Vec<Vec<u8>> {
 pub async fn cold_to_synced() -> Vec<Finding> {
     const EDITS: usize = 260_000;
     let mut server =
-        Server::start_with(Deployment::Embedded, &[("CODEROOM_SOCKETS_MAX_FRAMES_PER_SECOND", "1000000")]).await;
+        Server::start_with(Deployment::Embedded, &[("CODEROOM_SOCKETS_FRAMES_PER_SECOND", "1000000")]).await;
     let person = Person::admin(&server);
     let task = person.create_task("large", "python").await;
     person.write(task, "large.txt", "").await;

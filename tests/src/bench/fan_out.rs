@@ -82,7 +82,7 @@ pub async fn many_rooms() -> Vec<Finding> {
 /// 20 members, 4 typing as fast as it goes; then the acknowledgement at a tenth of that rate.
 pub async fn flat_out() -> Vec<Finding> {
     const EDITS: u64 = 60_000;
-    let server = Server::start_with(Deployment::Embedded, &[("CODEROOM_SOCKETS_MAX_FRAMES_PER_SECOND", "1000000")]).await;
+    let server = Server::start_with(Deployment::Embedded, &[("CODEROOM_SOCKETS_FRAMES_PER_SECOND", "1000000")]).await;
     let mut members = room(&Person::admin(&server), 20).await;
     let began = Instant::now();
     let before = cpu(server.pid());

@@ -14,8 +14,8 @@ const CONNECTIONS: usize = 1_000;
 /// Time for the server to settle and to put idle documents out of memory.
 const SETTLE: Duration = Duration::from_secs(8);
 
-fn settings() -> [(&'static str, &'static str); 1] {
-    [("CODEROOM_ROOMS_IDLE_DOCUMENT", "2s")]
+fn settings() -> [(&'static str, &'static str); 2] {
+    [("CODEROOM_ROOMS_IDLE_DOCUMENT", "2s"), ("CODEROOM_SOCKETS_MAX_PER_USER", "5000")]
 }
 
 /// 1,000 idle connections to one document, and 1,000 to a document of their own.
