@@ -167,6 +167,7 @@ where
                     return;
                 }
                 for session in socket.outbox.take_drained() {
+                    metrics::counter!("coderoom_outbox_drained_total").increment(1);
                     socket.tell_room(RoomEvent::Drained { session }).await;
                 }
             }

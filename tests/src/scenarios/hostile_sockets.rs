@@ -13,11 +13,11 @@ use futures_util::{SinkExt, StreamExt};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
     time::timeout,
 };
 use tokio_tungstenite::{
-    MaybeTlsStream, WebSocketStream, connect_async,
+    MaybeTlsStream, WebSocketStream, client_async, connect_async,
     tungstenite::{Error, Message},
 };
 
@@ -55,6 +55,16 @@ impl Neighbourhood {
     async fn websocket(&self) -> WebSocketStream<MaybeTlsStream<TcpStream>> {
         let url = format!("{}{}", self.server.url().replacen("http", "ws", 1), self.path());
         connect_async(url).await.expect("the upgrade is accepted").0
+    }
+
+    /// The same with so small a window that little is on its way when nobody reads.
+    async fn narrow_websocket(&self) -> WebSocketStream<TcpStream> {
+        let address = self.server.url().replacen("http://", "", 1).parse().expect("an address");
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.set_recv_buffer_size(8 << 10).expect("a small window");
+        let stream = socket.connect(address).await.expect("the server listens");
+        let url = format!("{}{}", self.server.url().replacen("http", "ws", 1), self.path());
+        client_async(url, stream).await.expect("the upgrade is accepted").0
     }
 
     /// A socket after the upgrade, without anybody who keeps to the rules on this side.
@@ -140,51 +150,67 @@ pub async fn huge_frame_is_refused_before_it_comes(deployment: Deployment) {
 
 /// A client that never reads keeps nobody waiting, costs bounded memory, and has everything once it reads.
 pub async fn client_that_never_reads_holds_up_nobody(deployment: Deployment) {
-    const PIECES: usize = 1_500;
+    // 9 MB in all: more than the system keeps for a connection (4 MiB by default) and the outbox together.
+    const FILES: usize = 6;
+    const PIECES: usize = 150;
     let mut place = Neighbourhood::begin(deployment).await;
-    let mut stalled = place.websocket().await;
-    for frame in [
-        as_client::auth("/wild.txt", &place.person.token, None),
-        as_client::sync("/wild.txt", SyncMessage::Step1(&[0])),
-    ] {
-        stalled.send(Message::binary(frame)).await.expect("the server reads");
+    let mut stalled = place.narrow_websocket().await;
+    let mut rooms = Vec::new();
+    for file in 0..FILES {
+        let path = format!("wild{file}.txt");
+        place.person.write(place.task, &path, "").await;
+        let address = format!("/{path}");
+        for frame in
+            [as_client::auth(&address, &place.person.token, None), as_client::sync(&address, SyncMessage::Step1(&[0]))]
+        {
+            stalled.send(Message::binary(frame)).await.expect("the server reads");
+        }
+        let writer = Editor::open(&place.person, place.task, &path).await;
+        let reader = Editor::open(&place.person, place.task, &path).await;
+        rooms.push((address, writer, reader));
     }
-    let mut writer = Editor::open(&place.person, place.task, "wild.txt").await;
-    let reader = Editor::open(&place.person, place.task, "wild.txt").await;
     let before = resident_bytes(place.server.pid());
-    let piece = "z".repeat(1_000);
+    let piece = "z".repeat(10_000);
     for _ in 0..PIECES {
-        writer.append(&piece).await;
-    }
-    writer.wait_until_stored().await;
-    let text = writer.text();
-    reader.wait_for_text("the other reader has everything", |seen| seen.len() == text.len()).await;
-    place.is_calm().await;
-    let grown = resident_bytes(place.server.pid()).saturating_sub(before);
-    assert!(grown < 64 << 20, "a stalled reader costs {} MiB", grown >> 20);
-    // Now it reads: what was left out comes as one diff.
-    let doc = yrs::Doc::new();
-    let seen = timeout(PATIENCE, read_until(&mut stalled, &doc, text.len())).await;
-    assert_eq!(seen, Ok(text.len()), "the stalled reader has everything in the end");
-}
-
-async fn read_until(socket: &mut WebSocketStream<MaybeTlsStream<TcpStream>>, doc: &yrs::Doc, length: usize) -> usize {
-    use yrs::{GetString, Transact, updates::decoder::Decode};
-    let source = doc.get_or_insert_text("source");
-    let mut has = 0;
-    while has < length {
-        let Some(Ok(message)) = socket.next().await else { return has };
-        let Message::Binary(bytes) = message else { continue };
-        let Ok(ServerFrame::Message { message: ServerPayload::Sync(sync), .. }) = parse_server_frame(&bytes) else {
-            continue;
-        };
-        if let SyncMessage::Step2(update) | SyncMessage::Update(update) = sync {
-            let update = yrs::Update::decode_v1(update).expect("the server's updates decode");
-            doc.transact_mut().apply_update(update).expect("and apply");
-            has = source.get_string(&doc.transact()).len();
+        for (_, writer, _) in &mut rooms {
+            writer.append(&piece).await;
         }
     }
-    has
+    for (_, writer, reader) in &rooms {
+        writer.wait_until_stored().await;
+        let length = writer.text().len();
+        reader.wait_for_text("the other reader has everything", |seen| seen.len() == length).await;
+    }
+    place.is_calm().await;
+    let grown = resident_bytes(place.server.pid()).saturating_sub(before);
+    assert!(grown < 96 << 20, "9 MB in six documents and a stalled reader cost {} MiB", grown >> 20);
+    // Now it reads: what was left out comes as one diff for each document.
+    let addresses: Vec<&str> = rooms.iter().map(|(address, ..)| address.as_str()).collect();
+    let all = timeout(PATIENCE, read_all(&mut stalled, &addresses, PIECES * piece.len())).await;
+    assert!(all.is_ok(), "the stalled reader has everything in the end");
+    let metrics = place.person.send(reqwest::Method::GET, "/metrics").await.text().await.expect("metrics");
+    let drained = metrics.lines().any(|line| line.starts_with("coderoom_outbox_drained_total"));
+    assert!(drained, "its outbox was never full, so this test has shown nothing");
+}
+
+/// Reads until the text at every address has this length.
+async fn read_all(socket: &mut WebSocketStream<TcpStream>, addresses: &[&str], length: usize) {
+    use yrs::{Doc, GetString, Transact, updates::decoder::Decode};
+    let docs: Vec<Doc> = addresses.iter().map(|_| Doc::new()).collect();
+    let texts: Vec<_> = docs.iter().map(|doc| doc.get_or_insert_text("source")).collect();
+    while docs.iter().zip(&texts).any(|(doc, text)| text.get_string(&doc.transact()).len() < length) {
+        let message = socket.next().await.expect("the socket stays open").expect("and well formed");
+        let Message::Binary(bytes) = message else { continue };
+        let Ok(ServerFrame::Message { address, message: ServerPayload::Sync(sync) }) = parse_server_frame(&bytes)
+        else {
+            continue;
+        };
+        let doc = addresses.iter().position(|known| *known == address).and_then(|index| docs.get(index));
+        if let (SyncMessage::Step2(update) | SyncMessage::Update(update), Some(doc)) = (sync, doc) {
+            let update = yrs::Update::decode_v1(update).expect("the server's updates decode");
+            doc.transact_mut().apply_update(update).expect("and apply");
+        }
+    }
 }
 
 /// Text on a socket that did not ask for it is ignored; its documents go on.
