@@ -20,8 +20,7 @@ const FILES: usize = 20;
 
 /// One of two readers stalls while 22 MB of edits pass.
 pub async fn stalled_reader() -> Vec<Finding> {
-    let settings =
-        [("CODEROOM_SOCKETS_FRAMES_PER_SECOND", "1000000"), ("CODEROOM_SOCKETS_BYTES_PER_SECOND", "1GiB")];
+    let settings = [("CODEROOM_SOCKETS_FRAMES_PER_SECOND", "1000000"), ("CODEROOM_SOCKETS_BYTES_PER_SECOND", "1GiB")];
     let mut peaks = Vec::new();
     for stalled in [false, true] {
         let server = Server::start_with(Deployment::Embedded, &settings).await;
