@@ -50,6 +50,8 @@ pub(super) struct Room {
     /// Since when nobody has been here.
     empty_since: Option<Instant>,
     is_draining: bool,
+    /// The task is gone: who comes now is told so.
+    is_deleted: bool,
 }
 
 /// Runs a room to its end.
@@ -118,6 +120,7 @@ impl Room {
             sweep_due: None,
             empty_since: Some(now),
             is_draining: false,
+            is_deleted: false,
         }
     }
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use rand::{RngExt, SeedableRng, rngs::StdRng};
-use yrs::{Doc, OffsetKind, Options, ReadTxn, Text, Transact, block::ClientID};
+use yrs::{Doc, OffsetKind, Options, Text, Transact, block::ClientID};
 
 use super::{
     Finding,
@@ -28,22 +28,23 @@ fn edits(count: usize) -> Vec<Vec<u8>> {
     let mut updates = Vec::with_capacity(count);
     for _ in 0..count {
         let mut txn = doc.transact_mut();
-        let before = txn.state_vector();
+        let mut has_deleted = false;
         match random.random_range(0..100) {
             0..2 if length > 0 => cursor = random.random_range(0..length),
             2..30 if cursor > 0 => {
                 text.remove_range(&mut txn, cursor - 1, 1);
                 cursor -= 1;
                 length -= 1;
+                has_deleted = true;
             }
             _ => {}
         }
-        if txn.state_vector() == before {
+        if !has_deleted {
             text.insert(&mut txn, cursor, "e");
             cursor += 1;
             length += 1;
         }
-        updates.push(txn.encode_diff_v1(&before));
+        updates.push(txn.encode_update_v1());
     }
     updates
 }

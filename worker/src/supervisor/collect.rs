@@ -40,6 +40,8 @@ pub fn collect(folder: &Path, archive: File, max_read: u64, max_packed: u64) -> 
         return Ok(collected);
     }
     let max = Rc::new(Cell::new(u64::MAX));
+    // The same open file: what an abandoned entry left behind its end is cut off.
+    let mut same = archive.try_clone()?;
     let mut zip = ZipWriter::new(Bounded { file: archive, max: Rc::clone(&max) });
     let (mut read_left, mut packed_left) = (max_read, max_packed);
     for name in found {
@@ -62,6 +64,8 @@ pub fn collect(folder: &Path, archive: File, max_read: u64, max_packed: u64) -> 
         if copied.is_err() {
             // The archive goes back to where it was before this file.
             zip.abort_file().map_err(io::Error::other)?;
+            let end = same.stream_position()?;
+            same.set_len(end)?;
             collected.left_out += 1;
         } else {
             read_left -= size;

@@ -54,6 +54,7 @@ impl Room {
     }
 
     fn task_deleted(&mut self) {
+        self.is_deleted = true;
         self.tell(&ServerMessage::TaskDeleted { task: self.around.task });
         let files: Vec<_> = self.documents.keys().copied().collect();
         for file in files {

@@ -13,6 +13,15 @@ use crate::rooms::{
 
 impl Room {
     pub(super) fn attach(&mut self, session: Session, place: Place) {
+        if self.is_deleted && place == Place::Task {
+            // It came while the room heard that its task is gone.
+            let message = say::json(&ServerMessage::TaskDeleted { task: self.around.task });
+            if let Some(frames) = say::control(&session.framing, &message) {
+                session.outbox.push(frames);
+            }
+            session.outbox.close(4404, "the task was deleted");
+            return;
+        }
         let id = session.id;
         self.places.insert(id, place);
         self.members_at(place).add(session);
