@@ -77,7 +77,7 @@ impl Server {
                 clock.clone(),
                 parts::task_settings(&settings),
             ),
-            rooms: parts::rooms(&settings, &tables, &bus, &clock, &people),
+            rooms: parts::rooms(&settings, &tables, &bus, &clock, &people, &runs),
             runs,
             limits,
             sandbox: Arc::new(sandbox),

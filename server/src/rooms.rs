@@ -34,6 +34,7 @@ use coderoom_protocol::{
     ids::{FileId, TaskId, UserId},
     problem::{ErrorCode, WireError},
     role::Role,
+    run::Run,
 };
 use futures_util::future::BoxFuture;
 use tokio::sync::{Semaphore, oneshot};
@@ -56,6 +57,18 @@ pub use stored::StoredError;
 pub type ReadRole =
     Arc<dyn Fn(TaskId, UserId) -> BoxFuture<'static, Result<Option<Role>, WireError>> + Send + Sync + 'static>;
 
+/// Reads the newest runs of a task anew. Asked when announcements may have been missed.
+pub type ReadRuns = Arc<dyn Fn(TaskId) -> BoxFuture<'static, Result<Vec<Run>, WireError>> + Send + Sync + 'static>;
+
+/// What a room asks of parts it does not know.
+#[derive(Clone)]
+pub struct Ask {
+    /// See [`ReadRole`].
+    pub read_role: ReadRole,
+    /// See [`ReadRuns`].
+    pub read_runs: ReadRuns,
+}
+
 /// A cheap handle to all open rooms of this node.
 #[derive(Clone)]
 pub struct Rooms {
@@ -68,7 +81,7 @@ struct Shared {
     bus: Bus,
     clock: Clock,
     settings: RoomSettings,
-    read_role: ReadRole,
+    ask: Ask,
     commits: Arc<GroupCommit>,
     /// A turn for each compaction.
     compactions: Semaphore,
@@ -90,7 +103,7 @@ impl Rooms {
     /// No open rooms yet. The group commit for all rooms starts at once, so this must be called inside the runtime; it ends
     /// with the last handle and the last room.
     #[must_use]
-    pub fn new(tables: Tables, bus: Bus, clock: Clock, settings: RoomSettings, read_role: ReadRole) -> Self {
+    pub fn new(tables: Tables, bus: Bus, clock: Clock, settings: RoomSettings, ask: Ask) -> Self {
         let retry = (Duration::from_millis(settings.retry_ms.0), Duration::from_millis(settings.retry_ms.1));
         let gather = Duration::from_millis(settings.gather_ms);
         let commits = Arc::new(GroupCommit::new(tables.clone(), clock.clone(), gather, retry));
@@ -101,7 +114,7 @@ impl Rooms {
             bus,
             clock,
             settings,
-            read_role,
+            ask,
             commits,
             compactions: Semaphore::new(COMPACTIONS_AT_ONCE),
             registry: Registry::default(),

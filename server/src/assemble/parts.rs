@@ -4,14 +4,14 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use coderoom_backing::{bus::Bus, clock::Clock, tables::Tables};
 use coderoom_protocol::control::Limits;
-use coderoom_worker::{executor::RunLimits, limits::RunSettings};
+use coderoom_worker::{executor::RunLimits, limits::RunSettings, runs::Runs};
 
 use futures_util::future::BoxFuture;
 
 use crate::{
     config::{Settings, value::Secret},
     people::{People, PeopleSettings},
-    rooms::{RoomSettings, Rooms},
+    rooms::{Ask, RoomSettings, Rooms},
     sockets::SocketSettings,
     tasks::TaskSettings,
 };
@@ -66,8 +66,19 @@ pub(super) fn task_settings(settings: &Settings) -> TaskSettings {
     }
 }
 
-/// The rooms of this node. They ask the people when somebody's role may have changed.
-pub(super) fn rooms(settings: &Settings, tables: &Tables, bus: &Bus, clock: &Clock, people: &People) -> Rooms {
+/// Runs that a room reads again when it may have missed what happened to them.
+const RUNS_READ_AGAIN: u32 = 20;
+
+/// The rooms of this node. They ask the people when somebody's role may have changed, and the runs when they may have
+/// missed something.
+pub(super) fn rooms(
+    settings: &Settings,
+    tables: &Tables,
+    bus: &Bus,
+    clock: &Clock,
+    people: &People,
+    runs: &Runs,
+) -> Rooms {
     let room_settings = RoomSettings {
         max_text_bytes: settings.limits.max_text_size.0,
         idle_room_ms: ms(settings.rooms.idle_room),
@@ -83,7 +94,13 @@ pub(super) fn rooms(settings: &Settings, tables: &Tables, bus: &Bus, clock: &Clo
         let people = people.clone();
         Box::pin(async move { people.read_role(task, user).await })
     });
-    Rooms::new(tables.clone(), bus.clone(), clock.clone(), room_settings, read_role)
+    let runs = runs.clone();
+    let read_runs = Arc::new(move |task| -> BoxFuture<'static, _> {
+        let runs = runs.clone();
+        Box::pin(async move { runs.newest(task, RUNS_READ_AGAIN).await })
+    });
+    let ask = Ask { read_role, read_runs };
+    Rooms::new(tables.clone(), bus.clone(), clock.clone(), room_settings, ask)
 }
 
 /// What clients are told about sizes.

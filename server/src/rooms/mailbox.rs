@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use coderoom_protocol::{
     ids::{FileId, UserId},
     role::Role,
+    run::Run,
 };
 use tokio::sync::{Notify, Semaphore, oneshot};
 
@@ -43,6 +44,8 @@ pub(super) enum Letter {
     Role(UserId, Option<Role>),
     /// After [`coderoom_backing::bus::BusEvent::Lost`]: which files still exist; `None`: not even the task.
     FilesLeft(Option<Box<FilesLeft>>),
+    /// After the same: the newest runs, newest first.
+    Runs(Vec<Run>),
     /// The node drains: end as soon as everything is stored.
     Drain,
 }

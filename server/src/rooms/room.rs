@@ -194,6 +194,7 @@ impl Room {
                 self.with(file, |document, around| document.computed(around, generation, update));
             }
             Letter::Role(user, role) => self.role_changed(user, role),
+            Letter::Runs(runs) => self.runs_read(runs),
             Letter::FilesLeft(left) => self.files_left(left.map(|left| *left)),
             Letter::Drain => self.is_draining = true,
         }

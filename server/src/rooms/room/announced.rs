@@ -10,6 +10,7 @@ use coderoom_backing::{
 use coderoom_protocol::{
     control::ServerMessage,
     ids::{TaskId, UserId},
+    run::Run,
     tree::TreeChange,
 };
 use coderoom_worker::announce::TaskEvent;
@@ -76,7 +77,7 @@ impl Room {
             return;
         }
         let (task, mailbox) = (self.around.task, self.around.mailbox.clone());
-        let reading = (self.around.shared.read_role)(task, user);
+        let reading = (self.around.shared.ask.read_role)(task, user);
         self.around.shared.tracker.spawn(async move {
             match reading.await {
                 Ok(role) => mailbox.post(Letter::Role(user, role)),
@@ -93,12 +94,26 @@ impl Room {
             self.read_role(user);
         }
         let (shared, task, mailbox) = (self.around.shared.clone(), self.around.task, self.around.mailbox.clone());
+        let (runs, runs_mailbox) = ((shared.ask.read_runs)(task), mailbox.clone());
+        self.around.shared.tracker.spawn(async move {
+            match runs.await {
+                Ok(runs) => runs_mailbox.post(Letter::Runs(runs)),
+                Err(error) => tracing::error!(error = %error, task.id = %task, "runs could not be read again"),
+            }
+        });
         self.around.shared.tracker.spawn(async move {
             match files_left(&shared.tables, task).await {
                 Ok(left) => mailbox.post(Letter::FilesLeft(left.map(Box::new))),
                 Err(error) => tracing::error!(error = %error, task.id = %task, "a tree could not be read again"),
             }
         });
+    }
+
+    /// The newest runs as they are, oldest first, as if each had just changed.
+    pub(super) fn runs_read(&mut self, runs: Vec<Run>) {
+        for run in runs.into_iter().rev() {
+            self.tell(&ServerMessage::Run { run: Box::new(run) });
+        }
     }
 
     /// The tree as it is. Members are told a revision twice: whatever they had, the second is not the one they expect next,

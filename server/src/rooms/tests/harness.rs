@@ -20,8 +20,9 @@ use coderoom_protocol::{
         as_client::{ServerFrame, ServerPayload, parse_server_frame},
         write::address_prefix,
     },
-    ids::{FileId, TaskId, UserId},
+    ids::{FileId, RunId, TaskId, UserId},
     role::Role,
+    run::{Run, RunState},
     y_frame::{YFrame, parse_y_frame},
 };
 use coderoom_worker::{
@@ -242,7 +243,39 @@ fn rooms(
         let role = roles.lock().unwrap().get(&user).copied().flatten();
         Box::pin(async move { Ok(role) })
     });
-    Rooms::new(tables.clone(), bus.clone(), Clock::default(), settings, read_role)
+    let read_runs: crate::rooms::ReadRuns = Arc::new(|task| Box::pin(async move { Ok(vec![queued_run(task)]) }));
+    let ask = crate::rooms::Ask { read_role, read_runs };
+    Rooms::new(tables.clone(), bus.clone(), Clock::default(), settings, ask)
+}
+
+/// What [`crate::rooms::ReadRuns`] answers.
+fn queued_run(task: TaskId) -> Run {
+    Run {
+        id: RunId::new(),
+        task,
+        number: 7,
+        user: UserId::new(),
+        user_name: "ann".into(),
+        state: RunState::Queued,
+        phase: String::new(),
+        queue_position: Some(1),
+        reason: None,
+        message: None,
+        command: "sh run.sh".into(),
+        remarks: String::new(),
+        exit_code: None,
+        signal: None,
+        peak_memory_bytes: None,
+        cpu_ms: None,
+        sandbox: None,
+        log_bytes: 0,
+        log_truncated: false,
+        has_output: false,
+        submitted_at: 0,
+        started_at: None,
+        ended_at: None,
+        stopped_by: None,
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

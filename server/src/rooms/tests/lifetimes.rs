@@ -83,6 +83,22 @@ async fn deleted_task_ends_everybody() {
 }
 
 #[tokio::test]
+async fn missed_announcements_are_made_up_for() {
+    let node = Node::start(RoomSettings::default()).await;
+    let mut watcher = node.client(Place::Task, Role::Viewer, node.user, Door::Text).await;
+    node.roles.lock().unwrap().insert(node.user, Some(Role::Editor));
+    // Whoever is synchronised has a room that listens.
+    let file = node.file("a").await;
+    let _ann = node.synced(file).await;
+    // More than a subscriber's inbox holds, without a moment for the room to read one.
+    for _ in 0..1_000 {
+        node.announce(&TaskEvent::Task {}).await;
+    }
+    watcher.wait("the run", |client| client.control.iter().any(|message| message["run"]["number"] == 7)).await;
+    watcher.wait("the tree", |client| client.control.iter().any(|message| message["type"] == "tree")).await;
+}
+
+#[tokio::test]
 async fn changed_role_counts_at_once() {
     let node = Node::start(RoomSettings::default()).await;
     let file = node.file("a").await;
