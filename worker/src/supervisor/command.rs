@@ -32,11 +32,14 @@ pub struct UserCommand {
     pub stderr: ChildStderr,
 }
 
+/// This program again, wherever it lies and whoever may go there.
+const OWN_PROGRAM: &str = "/proc/self/exe";
+
 impl UserCommand {
     /// Starts `sh -c COMMAND` in the work directory with an environment made from nothing.
     pub fn start(spec: &InitSpec) -> anyhow::Result<Self> {
         let limits = serde_json::to_string(&spec.rlimits).context("encode limits")?;
-        let mut child = Command::new(&spec.supervisor)
+        let mut child = Command::new(OWN_PROGRAM)
             .args(["enter", &limits, &spec.command])
             .env_clear()
             .env("PATH", PATH)

@@ -46,7 +46,10 @@ pub fn launch() -> anyhow::Result<u8> {
         None => {
             let own = format!("{{\"child-pid\": {}}}", std::process::id());
             std::fs::write(&spec.info_file, own).context("write process id")?;
-            let mut command = Command::new(&spec.supervisor);
+            // Opened as who we are now: it may lie where the run's user cannot go.
+            let program = File::open(&spec.supervisor).context("open supervisor")?;
+            let mut command = Command::new(format!("/proc/self/fd/{}", program.as_raw_fd()));
+            kept.push(program.into());
             command.arg("init");
             command
         }

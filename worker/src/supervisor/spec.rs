@@ -74,8 +74,6 @@ pub struct InitSpec {
     pub work: PathBuf,
     /// Directory for temporary files.
     pub tmp: PathBuf,
-    /// This binary, as `init` sees it.
-    pub supervisor: PathBuf,
     /// Ceilings for the user's command alone.
     pub rlimits: Rlimits,
 }
@@ -97,7 +95,6 @@ impl Default for InitSpec {
             },
             work: PathBuf::from("/work"),
             tmp: PathBuf::from("/tmp"),
-            supervisor: PathBuf::new(),
             rlimits: Rlimits::default(),
         }
     }

@@ -19,8 +19,7 @@ use tokio::{
 };
 
 use super::{
-    Inner, SandboxLevel,
-    bwrap::{self, SUPERVISOR},
+    Inner, SandboxLevel, bwrap,
     execution::{LocalExecution, end_and_remove},
     interpreters,
     run_dir::{RunDir, RunState, start_time},
@@ -241,7 +240,6 @@ fn launch_spec(inner: &Inner, request: &StartRequest, dir: &RunDir, state: &RunS
             limits: limits.clone(),
             work: state.plain_work.clone().unwrap_or_else(|| PathBuf::from("/work")),
             tmp: state.plain_work.clone().unwrap_or_else(|| PathBuf::from("/tmp")),
-            supervisor: boxed.map_or_else(|| inner.settings.supervisor.clone(), |_| PathBuf::from(SUPERVISOR)),
             rlimits: Rlimits {
                 // Set inside the box, where only what runs in its user namespace counts.
                 nproc: count_by_user.then_some(processes),
