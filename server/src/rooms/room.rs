@@ -187,7 +187,7 @@ impl Room {
             }
             Letter::Compacted(compacted) => {
                 let (file, generation, done) = *compacted;
-                self.with(file, |document, _| document.compacted(generation, &done));
+                self.with(file, |document, around| document.compacted(around, generation, &done));
             }
             Letter::Computed(computed) => {
                 let (file, generation, update) = *computed;

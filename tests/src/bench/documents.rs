@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use coderoom_protocol::lib0::{write_string, write_var_uint};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
-use yrs::{Doc, OffsetKind, Options, Text, Transact, block::ClientID};
 
 use super::{
     Finding,
@@ -15,36 +15,58 @@ use crate::{
     server::{Deployment, Server},
 };
 
-/// Single edits of somebody who writes, corrects and jumps: typing runs, deletions, jumps; the same on every machine.
+/// Single edits (Yjs v1) of somebody who writes, corrects and jumps, the same on every machine. Encoded by hand: a client's
+/// document would need minutes for so many edits by index.
 fn edits(count: usize) -> Vec<Vec<u8>> {
-    let doc = Doc::with_options(Options {
-        offset_kind: OffsetKind::Utf16,
-        ..Options::with_client_id(ClientID::new(7_654_321))
-    });
-    let text = doc.get_or_insert_text("source");
+    const CLIENT: u64 = 7_654_321;
+    const STRING: u8 = 4;
+    const HAS_LEFT: u8 = 0x80;
+    const HAS_RIGHT: u8 = 0x40;
     let mut random = StdRng::seed_from_u64(42);
-    let mut cursor = 0_u32;
-    let mut length = 0_u32;
+    let mut cursor = 0;
+    let mut clock = 0_u64;
+    // Characters still to be taken back: people correct several at a time.
+    let mut burst = 0;
+    // The clock of each visible character.
+    let mut text: Vec<u64> = Vec::new();
     let mut updates = Vec::with_capacity(count);
     for _ in 0..count {
-        let mut txn = doc.transact_mut();
-        let mut has_deleted = false;
+        let mut out = Vec::with_capacity(24);
         match random.random_range(0..100) {
-            0..2 if length > 0 => cursor = random.random_range(0..length),
-            2..30 if cursor > 0 => {
-                text.remove_range(&mut txn, cursor - 1, 1);
-                cursor -= 1;
-                length -= 1;
-                has_deleted = true;
-            }
+            0 if burst == 0 => cursor = random.random_range(0..=text.len()),
+            1..=2 if burst == 0 => burst = random.random_range(1..=28),
             _ => {}
         }
-        if !has_deleted {
-            text.insert(&mut txn, cursor, "e");
+        if burst > 0 && cursor > 0 {
+            burst -= 1;
+            cursor -= 1;
+            out.extend([0, 1]);
+            write_var_uint(&mut out, CLIENT);
+            out.push(1);
+            write_var_uint(&mut out, text.remove(cursor));
+            out.push(1);
+        } else {
+            burst = 0;
+            let (left, right) = (cursor.checked_sub(1).map(|at| text[at]), text.get(cursor).copied());
+            out.extend([1, 1]);
+            write_var_uint(&mut out, CLIENT);
+            write_var_uint(&mut out, clock);
+            out.push(STRING | left.map_or(0, |_| HAS_LEFT) | right.map_or(0, |_| HAS_RIGHT));
+            for neighbour in left.into_iter().chain(right) {
+                write_var_uint(&mut out, CLIENT);
+                write_var_uint(&mut out, neighbour);
+            }
+            if left.is_none() && right.is_none() {
+                out.push(1);
+                write_string(&mut out, "source");
+            }
+            write_string(&mut out, "e");
+            out.push(0);
+            text.insert(cursor, clock);
             cursor += 1;
-            length += 1;
+            clock += 1;
         }
-        updates.push(txn.encode_update_v1());
+        updates.push(out);
     }
     updates
 }
@@ -73,6 +95,8 @@ pub async fn cold_to_synced() -> Vec<Finding> {
         .await;
     assert_eq!(writer.heard.refused.load(std::sync::atomic::Ordering::Relaxed), 0, "no edit is refused");
     drop(writer);
+    // A document at rest: its last compaction has ended.
+    tokio::time::sleep(Duration::from_secs(2)).await;
 
     let mut findings = Vec::new();
     for (clients, goal) in [(1, 20.0), (20, 50.0)] {

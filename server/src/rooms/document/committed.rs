@@ -185,8 +185,13 @@ impl Document {
         });
     }
 
-    /// A compaction has ended.
-    pub(in crate::rooms) fn compacted(&mut self, generation: u64, done: &compact::Compacted) {
+    /// A compaction has ended. What came while it ran may be enough for the next.
+    pub(in crate::rooms) fn compacted(
+        &mut self,
+        around: &mut Surroundings,
+        generation: u64,
+        done: &compact::Compacted,
+    ) {
         let Some(live) = &mut self.live else { return };
         live.is_compacting = false;
         if generation != self.generation {
@@ -199,6 +204,7 @@ impl Document {
             if live.loose_edits == 0 && live.in_flight.is_empty() {
                 live.text_bound = done.text_bytes;
             }
+            self.compact_if_due(around);
         } else {
             live.compaction_failed_at = Some(live.loose_edits);
         }
