@@ -2,7 +2,7 @@
 """Runs every suite, one after the other, and ends with `N passed, N failed`.
 
 `scripts/test.py NAME…` runs only the suites with these names. Each suite is a real process; a suite that dies without
-counts is one failure. Nothing here starts services: the suites start and stop their own.
+counts is one failure. The Rust suite runs below `coderoom-services`, which starts private backing services and stops them.
 """
 
 import os
@@ -40,7 +40,8 @@ def rust() -> tuple[int, int, int]:
     code, _ = run(["cargo", "build", "--workspace", "--bins", "--quiet"])
     if code:
         return code, 0, 0
-    code, output = run(["cargo", "nextest", "run", "--workspace", "--all-features", "--no-fail-fast", "--status-level", "fail", "--final-status-level", "slow"])
+    services = str(TARGET / "debug/coderoom-services")
+    code, output = run([services, "cargo", "nextest", "run", "--workspace", "--all-features", "--no-fail-fast", "--status-level", "fail", "--final-status-level", "slow"])
     summary = (re.findall(r"Summary \[.*", output) or [""])[-1]
     return code, *counts(summary, r"(\d+) passed", r"(\d+) (?:failed|timed out)")
 

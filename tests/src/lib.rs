@@ -9,6 +9,8 @@
     reason = "a test fails by panicking, and says why"
 )]
 
+pub use coderoom_services as services;
+
 pub mod bench;
 pub mod editor;
 pub mod person;
