@@ -399,6 +399,8 @@ pub enum NoticeCode {
     Stored,
     /// The file takes no edits until storing works again.
     ReadOnly,
+    /// All files of the task together are as large as they may be; edits that add text are refused until something is deleted.
+    TaskFull,
     /// The document was rebuilt from its log after a fault; clients were resynchronised.
     Rebuilt,
     /// The server is going away; reconnect.

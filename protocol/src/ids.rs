@@ -23,6 +23,12 @@ macro_rules! id {
                 Self(Uuid::now_v7())
             }
 
+            /// From the 16 bytes of the UUID, big-endian.
+            #[must_use]
+            pub fn from_bytes(bytes: [u8; 16]) -> Self {
+                Self(Uuid::from_bytes(bytes))
+            }
+
             /// The 16 bytes of the UUID, big-endian.
             #[must_use]
             pub fn as_bytes(&self) -> &[u8; 16] {

@@ -21,6 +21,7 @@ mod room;
 mod say;
 pub mod seed;
 pub mod settings;
+pub(crate) mod space;
 mod stored;
 #[cfg(test)]
 mod tests;

@@ -205,7 +205,7 @@ export type Node = {
 export type NodeKind = "folder" | "text" | "blob";
 
 /** What a notice is about. */
-export type NoticeCode = "not_stored" | "stored" | "read_only" | "rebuilt" | "draining";
+export type NoticeCode = "not_stored" | "stored" | "read_only" | "task_full" | "rebuilt" | "draining";
 
 /** The body of an HTTP error: `application/problem+json`. */
 export type Problem = {

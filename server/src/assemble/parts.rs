@@ -81,6 +81,7 @@ pub(super) fn rooms(
 ) -> Rooms {
     let room_settings = RoomSettings {
         max_text_bytes: settings.limits.max_text_size.0,
+        max_task_bytes: settings.limits.max_task_size.0,
         idle_room_ms: ms(settings.rooms.idle_room),
         idle_document_ms: ms(settings.rooms.idle_document),
         max_backlog_bytes: settings.rooms.max_backlog_size.as_usize(),

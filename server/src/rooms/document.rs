@@ -11,6 +11,7 @@ pub(super) mod rest;
 pub(super) mod write_text;
 
 use std::{
+    borrow::Cow,
     collections::VecDeque,
     sync::{
         Arc,
@@ -36,6 +37,7 @@ use super::{
     members::Members,
     presence::Presence,
     replica::{Deleted, Replica},
+    space::Space,
 };
 
 /// What documents need of their room.
@@ -46,9 +48,43 @@ pub(super) struct Surroundings {
     /// When the current batch of letters was taken.
     pub(super) now: Instant,
     /// For the control channel, sent after the batch.
-    pub(super) notices: Vec<(NoticeCode, FileId, &'static str)>,
+    pub(super) notices: Vec<(NoticeCode, FileId, Cow<'static, str>)>,
+    /// How much the task may grow.
+    pub(super) space: Space,
+    /// Whether the task's size is to be read after the batch.
+    pub(super) measure: Measure,
     /// Documents with edits that have not been handed to the group commit.
     pub(super) unsubmitted: Vec<FileId>,
+}
+
+/// How exactly the size of the task is wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Measure {
+    /// Not now.
+    #[default]
+    No,
+    /// As the tables have it: an upper bound.
+    Stored,
+    /// After the sizes of open documents have been put right.
+    Exact,
+}
+
+impl Surroundings {
+    /// Something was accepted that makes the task grow by at most `bytes`.
+    pub(super) fn grows(&mut self, bytes: i64) {
+        if let Ok(bytes @ 1..) = u64::try_from(bytes) {
+            self.space.grow(bytes);
+            if self.space.is_old(self.now) {
+                self.measure = self.measure.max(Measure::Stored);
+            }
+        }
+    }
+
+    /// Somebody was refused because the task is as large as it may be.
+    pub(super) fn task_is_full(&mut self, file: FileId) {
+        self.notices.push((NoticeCode::TaskFull, file, self.space.notice().into()));
+        self.measure = Measure::Exact;
+    }
 }
 
 /// A document and who is attached to it. Without a replica it costs a few hundred bytes.
@@ -133,6 +169,8 @@ struct Gathered {
     data: Vec<u8>,
     count: u64,
     inserted_bytes: u64,
+    /// Bytes by which the task grows at most.
+    growth: i64,
 }
 
 /// An accepted edit, or what is due when all before it are stored.
@@ -146,7 +184,7 @@ enum InFlight {
     /// An answer to a session whose update needed no commit.
     Answer { session: SessionId, is_stored: bool },
     /// The answer to a `write_text`.
-    Written { reply: oneshot::Sender<Result<FileWritten, WireError>>, changed: bool },
+    Written { reply: oneshot::Sender<Result<FileWritten, WireError>>, changed: bool, growth: i64 },
     /// A barrier.
     Ticket(#[expect(dead_code, reason = "held for its drop")] Ticket),
 }
@@ -200,15 +238,19 @@ impl Document {
     /// Hands what has been accepted to the group commit.
     pub(super) fn submit(&mut self, around: &Surroundings) {
         let Some(live) = &mut self.live else { return };
-        let Gathered { data, count, inserted_bytes } = std::mem::take(&mut live.gathered);
+        let Gathered { data, count, inserted_bytes, growth } = std::mem::take(&mut live.gathered);
         if count > 0 {
             around.shared.commits.submit(Edits {
+                task: around.task,
                 file: self.file,
                 epoch: live.epoch,
                 generation: self.generation,
                 count,
                 data,
                 inserted_bytes,
+                growth,
+                limit: around.space.to_check().filter(|_| growth > 0),
+                after: live.seq,
                 room: Arc::clone(&around.mailbox),
             });
         }

@@ -1,6 +1,8 @@
 //! The group commit: one for all rooms of the node. As soon as one transaction has ended, the next starts with all that
 //! has gathered, one row per file. Nothing is acknowledged or shown before its transaction is durable.
 
+mod store_rows;
+
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -10,24 +12,18 @@ use std::{
 use bytes::Bytes;
 use coderoom_backing::{
     clock::Clock,
-    tables::{Row, Statement, Tables, TablesError},
-    values,
+    tables::{Tables, TablesError},
 };
-use coderoom_protocol::ids::FileId;
+use coderoom_protocol::ids::{FileId, TaskId};
 use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::mailbox::{Letter, Mailbox};
 
-const ADVANCE: &str = "UPDATE files SET seq = seq + $3, size = size + $4, updated_at = $5 \
-     WHERE id = $1 AND epoch = $2 AND kind = 'text' RETURNING seq";
-/// The row's numbers come from the file's row, which the statement before has locked: on every node, commit order is seq order.
-/// A file that is gone gets no row.
-const INSERT: &str = "INSERT INTO edits (file_id, epoch, seq, count, data, at) \
-     SELECT id, epoch, seq - $3 + 1, $3, $4, $5 FROM files WHERE id = $1 AND epoch = $2 AND kind = 'text'";
-
 /// Accepted edits of one document, to be stored as one row.
 pub(super) struct Edits {
+    /// Which task.
+    pub(super) task: TaskId,
     /// Which file.
     pub(super) file: FileId,
     /// Its document's epoch.
@@ -40,6 +36,12 @@ pub(super) struct Edits {
     pub(super) data: Vec<u8>,
     /// Bytes of text in them: an upper bound of how much the file grows.
     pub(super) inserted_bytes: u64,
+    /// Bytes by which the task grows at most: what is checked against `limit`.
+    pub(super) growth: i64,
+    /// Bytes that all files of the task may have together, if this is to be checked in the transaction.
+    pub(super) limit: Option<u64>,
+    /// The last edit that was known to be stored when these were handed over: theirs are later.
+    pub(super) after: u64,
     /// Who wants to know.
     pub(super) room: Arc<Mailbox>,
 }
@@ -62,6 +64,11 @@ pub(super) enum Rejected {
     Gone,
     /// The tables refuse this row.
     Refused,
+    /// All files of the task would be larger than they may be together.
+    Full {
+        /// What they have.
+        used: u64,
+    },
 }
 
 /// Handle to the group commit.
@@ -131,7 +138,10 @@ impl GroupCommit {
                 if group.is_empty() {
                     break;
                 }
-                self.store(group.into_iter().map(Prepared::new).collect()).await;
+                let mut rows: Vec<_> = group.into_iter().map(Prepared::new).collect();
+                // In one order on every node: two that store the same files must not wait for each other's rows.
+                rows.sort_unstable_by(|a, b| a.file.cmp(&b.file));
+                self.store(rows).await;
             }
         }
     }
@@ -152,10 +162,10 @@ impl GroupCommit {
         let mut pause = self.retry.0;
         loop {
             match self.commit(&rows).await {
-                Ok(seqs) => {
+                Ok(results) => {
                     metrics::histogram!("coderoom_commit_seconds").record(started.elapsed().as_secs_f64());
-                    for (row, seq) in rows.into_iter().zip(seqs) {
-                        self.settle(row.edits, seq.ok_or(Rejected::Gone));
+                    for (row, result) in rows.into_iter().zip(results) {
+                        self.settle(row.edits, result);
                     }
                     return;
                 }
@@ -174,6 +184,9 @@ impl GroupCommit {
                     return;
                 }
                 Err(error) => {
+                    if matches!(error, TablesError::Unknown(_)) {
+                        rows.iter_mut().for_each(|row| row.uncertain = true);
+                    }
                     metrics::counter!("coderoom_commit_failures_total").increment(1);
                     if rows.iter().any(|row| !row.told) {
                         tracing::error!(error = %error, files = rows.len(), "edits cannot be stored; trying again");
@@ -196,24 +209,6 @@ impl GroupCommit {
         for edits in &gathering.edits {
             edits.room.post(Letter::StoringFails(edits.file));
         }
-    }
-
-    /// One transaction; gives each row's last number, `None` where the file is gone.
-    async fn commit(&self, rows: &[Prepared]) -> Result<Vec<Option<u64>>, TablesError> {
-        let at = self.clock.now_ms();
-        let mut statements = Vec::with_capacity(rows.len() * 2);
-        // All of one text, then all of the other: the statement is looked up once each.
-        statements
-            .extend(rows.iter().map(|row| {
-                Statement::new(ADVANCE, values![row.file.as_str(), row.epoch, row.count, row.inserted, at])
-            }));
-        statements.extend(
-            rows.iter().map(|row| {
-                Statement::new(INSERT, values![row.file.as_str(), row.epoch, row.count, row.data.clone(), at])
-            }),
-        );
-        let answers = self.tables.batch(statements).await?;
-        answers.iter().take(rows.len()).map(|answer| answer.first().map(|row: &Row| row.uint(0)).transpose()).collect()
     }
 
     fn settle(&self, edits: Edits, result: Result<u64, Rejected>) {
@@ -244,6 +239,8 @@ impl Gathering {
             Some(gathered) if gathered.generation == edits.generation => {
                 gathered.count += edits.count;
                 gathered.inserted_bytes += edits.inserted_bytes;
+                gathered.growth += edits.growth;
+                gathered.limit = gathered.limit.or(edits.limit);
                 gathered.data.extend_from_slice(&edits.data);
             }
             Some(_) => self.next.push(edits),
@@ -278,6 +275,8 @@ struct Prepared {
     data: Bytes,
     /// Whether the room knows that storing fails.
     told: bool,
+    /// It may be stored already: the connection broke during a commit.
+    uncertain: bool,
 }
 
 impl Prepared {
@@ -290,6 +289,7 @@ impl Prepared {
             inserted: whole(edits.inserted_bytes),
             data: std::mem::take(&mut edits.data).into(),
             told: false,
+            uncertain: false,
             edits,
         }
     }

@@ -46,6 +46,8 @@ pub(super) enum Letter {
     FilesLeft(Option<Box<FilesLeft>>),
     /// After the same: the newest runs, newest first.
     Runs(Vec<Run>),
+    /// How many bytes the task's files have; `None`: that could not be read.
+    Space(Option<u64>),
     /// The node drains: end as soon as everything is stored.
     Drain,
 }

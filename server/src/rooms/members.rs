@@ -45,6 +45,13 @@ pub(super) struct Answers {
     pub(super) runs: Vec<(bool, u32)>,
 }
 
+impl Member {
+    /// Whose edit was refused; from now on it counts as asked for.
+    pub(super) fn take_refused(&mut self) -> Option<SessionId> {
+        std::mem::take(&mut self.has_refused).then_some(self.session.id)
+    }
+}
+
 impl Members {
     pub(super) fn add(&mut self, session: Session) {
         let framing = match self.framings.iter().position(|(framing, _)| *framing == session.framing) {

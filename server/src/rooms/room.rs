@@ -3,6 +3,7 @@
 
 mod announced;
 mod attach;
+mod measure;
 mod ticks;
 
 use std::{
@@ -21,12 +22,13 @@ use tokio::time::Instant;
 
 use super::{
     Shared,
-    document::{Document, Surroundings, Ticket, receive::EMPTY_UPDATE},
+    document::{Document, Measure, Surroundings, Ticket, receive::EMPTY_UPDATE},
     event::{Place, RoomEvent, SessionId},
     mailbox::{Letter, Mailbox},
     members::Members,
     presence::Presence,
     say::{self, Farewell, Step},
+    space::Space,
 };
 
 /// Letters kept room for between batches.
@@ -109,8 +111,18 @@ async fn sleep_until(due: Option<Instant>) {
 impl Room {
     fn new(shared: Arc<Shared>, task: TaskId, mailbox: Arc<Mailbox>) -> Self {
         let now = Instant::now();
+        let space = Space::new(shared.settings.max_task_bytes);
         Self {
-            around: Surroundings { shared, task, mailbox, now, notices: Vec::new(), unsubmitted: Vec::new() },
+            around: Surroundings {
+                shared,
+                task,
+                mailbox,
+                now,
+                notices: Vec::new(),
+                space,
+                measure: Measure::No,
+                unsubmitted: Vec::new(),
+            },
             documents: HashMap::new(),
             places: HashMap::new(),
             members: Members::default(),
@@ -147,8 +159,9 @@ impl Room {
             }
         }
         for (code, file, message) in std::mem::take(&mut self.around.notices) {
-            self.notice(code, Some(file), message);
+            self.notice(code, Some(file), &message);
         }
+        self.begin_measure();
     }
 
     fn notice(&self, code: NoticeCode, file: Option<FileId>, message: &str) {
@@ -196,6 +209,7 @@ impl Room {
             Letter::Role(user, role) => self.role_changed(user, role),
             Letter::Runs(runs) => self.runs_read(runs),
             Letter::FilesLeft(left) => self.files_left(left.map(|left| *left)),
+            Letter::Space(used) => self.measured(used),
             Letter::Drain => self.is_draining = true,
         }
     }

@@ -13,6 +13,8 @@ pub struct RoomSettings {
     pub loading_bytes: usize,
     /// One text file, in UTF-8.
     pub max_text_bytes: u64,
+    /// All files of a task together, in UTF-8.
+    pub max_task_bytes: u64,
     /// Edits of one document that are accepted and not stored. Beyond it the document takes no edits until storing works again.
     pub max_backlog_bytes: usize,
     /// A snapshot is taken after this many edits since the last one …
@@ -49,6 +51,7 @@ impl Default for RoomSettings {
             mailbox_bytes: 4 * 1024 * 1024,
             loading_bytes: 5 * 1024 * 1024,
             max_text_bytes: 2 * 1024 * 1024,
+            max_task_bytes: 1024 * 1024 * 1024,
             max_backlog_bytes: 4 * 1024 * 1024,
             compact_after_edits: 4_000,
             compact_after_bytes: 1024 * 1024,

@@ -8,5 +8,6 @@ mod harness;
 mod lifetimes;
 mod presence;
 mod second_door;
+mod space;
 mod syncing;
 mod writes;

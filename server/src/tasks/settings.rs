@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use coderoom_protocol::problem::{ErrorCode, WireError};
 
+use crate::rooms::space;
+pub(super) use crate::rooms::space::in_words;
+
 /// Longest name of a task, in characters.
 pub const MAX_NAME_CHARS: usize = 200;
 /// Longest remarks of a task, in characters.
@@ -62,13 +65,7 @@ impl TaskSettings {
         if wanted <= free {
             return Ok(());
         }
-        let (limit, free, wanted) = (in_words(self.max_task_bytes), in_words(free), in_words(wanted));
-        Err(WireError::new(
-            ErrorCode::TaskTooLarge,
-            format!(
-                "All files of a task may have {limit} together; {free} are free and this needs {wanted}. Delete files first, or bring less."
-            ),
-        ))
+        Err(space::too_large(self.max_task_bytes, free, wanted))
     }
 
     /// Refuses `wanted` more files in a task that has `used`.
@@ -101,17 +98,6 @@ impl TaskSettings {
     }
 }
 
-/// A size for people, exact as well: `2 MiB (2097152 bytes)`.
-pub(super) fn in_words(bytes: u64) -> String {
-    const UNITS: [(&str, u64); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
-    match UNITS.into_iter().find(|(_, size)| bytes >= *size) {
-        None => format!("{bytes} bytes"),
-        Some((unit, size)) if bytes.is_multiple_of(size) => format!("{} {unit} ({bytes} bytes)", bytes / size),
-        #[expect(clippy::cast_precision_loss, reason = "shown with one digit after the point")]
-        Some((unit, size)) => format!("{:.1} {unit} ({bytes} bytes)", bytes as f64 / size as f64),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,12 +109,5 @@ mod tests {
         let error = settings.check_bytes(4, 7).unwrap_err();
         assert_eq!(error.code, ErrorCode::TaskTooLarge);
         assert!(error.message.contains("6 bytes are free"), "{}", error.message);
-    }
-
-    #[test]
-    fn sizes_are_exact_and_readable() {
-        assert_eq!(in_words(12), "12 bytes");
-        assert_eq!(in_words(2 << 20), "2 MiB (2097152 bytes)");
-        assert_eq!(in_words((1 << 20) + (1 << 19)), "1.5 MiB (1572864 bytes)");
     }
 }

@@ -6,13 +6,13 @@ use coderoom_protocol::{
     problem::{ErrorCode, WireError},
 };
 
-use super::{Document, Gathered, InFlight, Surroundings, new_generation};
+use super::{Document, Gathered, InFlight, Measure, Surroundings, new_generation};
 use crate::rooms::{
     compact,
     event::{Framing, SessionId},
     group_commit::{Outcome, Rejected},
     mailbox::Letter,
-    members::{Answers, add_answer},
+    members::{Answers, Member, add_answer},
     replica::ReplicaError,
 };
 
@@ -34,6 +34,10 @@ impl Document {
         }
         match outcome.result {
             Ok(last) => self.stored(around, outcome.count, last),
+            Err(Rejected::Full { used }) => {
+                around.space.found(used, around.now);
+                self.refuse_in_flight(around);
+            }
             Err(Rejected::Refused) => {
                 self.roll_back(around);
                 if let Some(live) = &self.live {
@@ -93,10 +97,38 @@ impl Document {
         live.loose_edits += count;
         live.loose_bytes += batch.bytes as u64;
         self.used_at = around.now;
+        if around.space.is_waited_for() {
+            around.measure = Measure::Exact;
+        }
         self.storing_works(around);
         match fault {
             Some(error) => self.rebuild(around, &error),
             None => self.compact_if_due(around),
+        }
+    }
+
+    /// The task may not grow by what is in flight: its authors are asked for it again when there is space.
+    fn refuse_in_flight(&mut self, around: &mut Surroundings) {
+        let Some(live) = &mut self.live else { return };
+        for entry in &live.in_flight {
+            if let InFlight::Edit { author: Some(session), writers, .. } = entry {
+                let least: u64 = writers.iter().map(|writer| u64::from(writer.end - writer.start)).sum();
+                around.space.wait_for(least.max(1));
+                if let Some(member) = self.members.get_mut(*session) {
+                    member.has_refused = true;
+                }
+            }
+        }
+        self.roll_back(around);
+        around.task_is_full(self.file);
+    }
+
+    /// There may be space for what was refused.
+    pub(in crate::rooms) fn ask_refused(&mut self) {
+        let Some(live) = &self.live else { return };
+        let refused: Vec<_> = self.members.iter_mut().filter_map(Member::take_refused).collect();
+        for session in refused {
+            live.push_step1(&self.members, session);
         }
     }
 
@@ -108,7 +140,7 @@ impl Document {
         {
             live.is_failing = true;
             let words = "Edits cannot be stored at the moment; the server keeps trying.";
-            around.notices.push((NoticeCode::NotStored, self.file, words));
+            around.notices.push((NoticeCode::NotStored, self.file, words.into()));
         }
     }
 
@@ -118,7 +150,7 @@ impl Document {
         let reopens = live.is_read_only && has_room;
         if live.is_failing || reopens {
             live.is_failing = false;
-            around.notices.push((NoticeCode::Stored, self.file, "Edits are stored again."));
+            around.notices.push((NoticeCode::Stored, self.file, "Edits are stored again.".into()));
         }
         if reopens {
             live.is_read_only = false;
@@ -137,8 +169,12 @@ impl Document {
                 InFlight::Edit { author: Some(session), .. } | InFlight::Answer { session, .. } => {
                     add_answer(&mut answers, session, false);
                 }
-                InFlight::Written { reply, .. } => {
-                    let _ = reply.send(Err(WireError::plain(ErrorCode::NotStored)));
+                InFlight::Written { reply, growth, .. } => {
+                    let growth = u64::try_from(growth).unwrap_or_default();
+                    let is_full = around.space.lacks(growth);
+                    let why =
+                        if is_full { around.space.refusal(growth) } else { WireError::plain(ErrorCode::NotStored) };
+                    let _ = reply.send(Err(why));
                 }
                 InFlight::Edit { author: None, .. } | InFlight::Ticket(_) => {}
             }
@@ -227,7 +263,7 @@ impl Batch {
                 }
             }
             InFlight::Answer { session, is_stored } => add_answer(&mut self.answers, session, is_stored),
-            InFlight::Written { reply, changed } => {
+            InFlight::Written { reply, changed, .. } => {
                 let _ = reply.send(Ok(FileWritten { file, seq: last, changed }));
             }
             InFlight::Ticket(_) => {}

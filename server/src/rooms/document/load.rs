@@ -119,7 +119,7 @@ impl Document {
         tracing::error!(error = %why, file.id = %self.file, seq = live.seq, "a document is built anew from its log");
         live.replica = None;
         live.forget_cache();
-        around.notices.push((NoticeCode::Rebuilt, self.file, "The document was rebuilt after a fault."));
+        around.notices.push((NoticeCode::Rebuilt, self.file, "The document was rebuilt after a fault.".into()));
         if self.waiting.is_none() {
             self.begin_load(around);
         }

@@ -31,7 +31,7 @@ enum Verdict {
     NothingNew,
     /// Not taken, for a reason of ours.
     Refuse,
-    /// Not taken, because the text would be too large; it may fit when something was deleted.
+    /// Not taken, because the text or the task would be too large; it may fit when something was deleted.
     TooLarge,
     /// Not taken; the client may be ahead of us and is asked for everything.
     Ask,
@@ -58,7 +58,9 @@ impl Document {
                 if live.gathered.count == 0 {
                     around.unsubmitted.push(self.file);
                 }
-                live.accept(Some(session), update, facts);
+                let growth = facts.inserted_bytes.cast_signed();
+                live.accept(Some(session), update, facts, growth);
+                around.grows(growth);
                 self.used_at = around.now;
             }
             Verdict::NothingNew => live.answer(&self.members, session, true),
@@ -157,12 +159,18 @@ impl Live {
         let backlog = settings.max_backlog_bytes * if self.is_failing { 1 } else { HEALTHY_BACKLOG };
         if self.in_flight_bytes + update.len() > backlog {
             self.is_read_only = true;
-            around.notices.push((NoticeCode::ReadOnly, file, "The file takes no edits until storing works again."));
+            let words = "The file takes no edits until storing works again.";
+            around.notices.push((NoticeCode::ReadOnly, file, words.into()));
             return Verdict::Refuse;
         }
         if !self.fits(facts.inserted_bytes, settings.max_text_bytes) {
             metrics::counter!("coderoom_updates_refused_total", "reason" => "too_large").increment(1);
-            around.notices.push((NoticeCode::ReadOnly, file, "The file is as large as a text file may be."));
+            let words = "The file is as large as a text file may be.";
+            around.notices.push((NoticeCode::ReadOnly, file, words.into()));
+            return Verdict::TooLarge;
+        }
+        if around.space.refuses(facts.inserted_bytes) {
+            around.task_is_full(file);
             return Verdict::TooLarge;
         }
         Verdict::Accept(facts)
@@ -216,12 +224,13 @@ impl Live {
         self.text_bound + bytes <= limit
     }
 
-    /// Takes an update that has passed the gate on its way.
-    pub(super) fn accept(&mut self, author: Option<SessionId>, update: Bytes, facts: Facts) {
+    /// Takes an update that has passed the gate on its way. The task grows by at most `growth` bytes.
+    pub(super) fn accept(&mut self, author: Option<SessionId>, update: Bytes, facts: Facts, growth: i64) {
         self.accepted.accept(&facts);
         log_row::append(&mut self.gathered.data, &update);
         self.gathered.count += 1;
         self.gathered.inserted_bytes += facts.inserted_bytes;
+        self.gathered.growth += growth;
         self.text_bound += facts.inserted_bytes;
         self.in_flight_bytes += update.len();
         self.in_flight.push_back(InFlight::Edit { author, update, writers: facts.writers });

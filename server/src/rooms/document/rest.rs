@@ -51,6 +51,15 @@ impl Document {
     }
 }
 
+impl Document {
+    /// What the tables should have as size: file, epoch, edit, bytes.
+    pub(in crate::rooms) fn exact_size(&self) -> Option<(coderoom_protocol::ids::FileId, u64, u64, u64)> {
+        let live = self.live.as_ref()?;
+        let text = live.replica.as_ref()?.text().ok()?;
+        Some((self.file, live.epoch, live.seq, text.len() as u64))
+    }
+}
+
 impl Live {
     /// The stored size only grows with edits: puts it right when the document leaves.
     fn store_size(&self, file: coderoom_protocol::ids::FileId, around: &Surroundings) {

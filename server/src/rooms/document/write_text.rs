@@ -10,7 +10,7 @@ use coderoom_protocol::{
 };
 use tokio::sync::oneshot;
 
-use super::{Document, InFlight, Surroundings, Ticket};
+use super::{Document, InFlight, Measure, Surroundings, Ticket};
 use crate::rooms::{
     mailbox::Letter,
     replica::{Replica, ReplicaError},
@@ -19,14 +19,14 @@ use crate::rooms::{
 
 /// What waits for its turn.
 pub(in crate::rooms) enum Job {
-    /// A whole new text.
-    Write { text: String, reply: oneshot::Sender<Result<FileWritten, WireError>> },
+    /// A whole new text. `measured`: near the bound of the task, its size was read just before.
+    Write { text: String, reply: oneshot::Sender<Result<FileWritten, WireError>>, measured: bool },
     /// A barrier behind the writes before it.
     Ticket(Ticket),
 }
 
-/// The update that makes the text what it should be; `None`: it is already.
-pub(in crate::rooms) type Computed = Result<Option<Vec<u8>>, ReplicaError>;
+/// The update that makes the text what it should be, and by how many bytes it grows; `None`: it is already.
+pub(in crate::rooms) type Computed = Result<Option<(Vec<u8>, i64)>, ReplicaError>;
 
 impl Document {
     /// Makes the text equal to `text`.
@@ -47,12 +47,12 @@ impl Document {
             let _ = reply.send(Err(WireError::plain(ErrorCode::NotStored)));
             return;
         }
-        live.writes.push_back(Job::Write { text, reply });
+        live.writes.push_back(Job::Write { text, reply, measured: false });
         self.write_next(around);
     }
 
     /// Begins the next write, if none is being computed.
-    pub(super) fn write_next(&mut self, around: &mut Surroundings) {
+    pub(in crate::rooms) fn write_next(&mut self, around: &mut Surroundings) {
         let Some(live) = &mut self.live else { return };
         if live.writing.is_some() || live.replica.is_none() {
             return;
@@ -60,7 +60,13 @@ impl Document {
         self.used_at = around.now;
         while let Some(job) = live.writes.pop_front() {
             let (text, reply) = match job {
-                Job::Write { text, reply } => (text, reply),
+                Job::Write { text, reply, measured: false } if around.space.to_check().is_some() => {
+                    // It replaces as much as it brings, perhaps: goes on when the size is known exactly.
+                    live.writes.push_front(Job::Write { text, reply, measured: true });
+                    around.measure = Measure::Exact;
+                    return;
+                }
+                Job::Write { text, reply, .. } => (text, reply),
                 Job::Ticket(ticket) => {
                     if !live.in_flight.is_empty() {
                         live.in_flight.push_back(InFlight::Ticket(ticket));
@@ -71,7 +77,7 @@ impl Document {
             let state = match live.diff(&StateVector::default()) {
                 Ok(state) => state,
                 Err(error) => {
-                    live.writes.push_front(Job::Write { text, reply });
+                    live.writes.push_front(Job::Write { text, reply, measured: true });
                     return self.rebuild(around, &error);
                 }
             };
@@ -96,21 +102,26 @@ impl Document {
         let Some(live) = &mut self.live else { return };
         let Some(reply) = live.writing.take() else { return };
         let update = match computed {
-            Ok(update) => update.map(Bytes::from),
+            Ok(Some((_, growth))) if around.space.lacks(u64::try_from(growth).unwrap_or_default()) => {
+                let _ = reply.send(Err(around.space.refusal(growth.unsigned_abs())));
+                return self.write_next(around);
+            }
+            Ok(update) => update.map(|(update, growth)| (Bytes::from(update), growth)),
             Err(error) => {
                 tracing::error!(error = %error, file.id = %self.file, "an edit could not be computed");
                 let _ = reply.send(Err(WireError::plain(ErrorCode::Internal)));
                 return self.write_next(around);
             }
         };
-        let facts = update.as_ref().map(|update| gate::check(update, |client| live.accepted.get(client)));
+        let facts = update.as_ref().map(|(update, _)| gate::check(update, |client| live.accepted.get(client)));
         match (update, facts) {
-            (Some(update), Some(Ok(facts))) => {
+            (Some((update, growth)), Some(Ok(facts))) => {
                 if live.gathered.count == 0 {
                     around.unsubmitted.push(self.file);
                 }
-                live.accept(None, update, facts);
-                live.in_flight.push_back(InFlight::Written { reply, changed: true });
+                live.accept(None, update, facts, growth);
+                live.in_flight.push_back(InFlight::Written { reply, changed: true, growth });
+                around.grows(growth);
             }
             (Some(_), Some(Err(refusal))) => {
                 tracing::error!(error = %refusal, file.id = %self.file, "an edit of this server did not pass the gate");
@@ -119,7 +130,7 @@ impl Document {
             _ if live.in_flight.is_empty() => {
                 let _ = reply.send(Ok(FileWritten { file: self.file, seq: live.seq, changed: false }));
             }
-            _ => live.in_flight.push_back(InFlight::Written { reply, changed: false }),
+            _ => live.in_flight.push_back(InFlight::Written { reply, changed: false, growth: 0 }),
         }
         self.write_next(around);
     }
@@ -135,8 +146,10 @@ fn compute(client: u64, state: &[u8], in_flight: &[Bytes], text: &str) -> Comput
     let scratch = Replica::new(client);
     scratch.apply([state])?;
     scratch.apply(in_flight.iter().map(Bytes::as_ref))?;
-    let pieces = text_diff::pieces(&scratch.text()?, text);
-    if pieces.is_empty() { Ok(None) } else { scratch.edit(pieces).map(Some) }
+    let old = scratch.text()?;
+    let pieces = text_diff::pieces(&old, text);
+    let growth = text.len().cast_signed() as i64 - old.len().cast_signed() as i64;
+    if pieces.is_empty() { Ok(None) } else { scratch.edit(pieces).map(|update| Some((update, growth))) }
 }
 
 /// A random 32-bit id (as Yjs clients have) that nobody has used in the document.

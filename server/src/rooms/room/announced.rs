@@ -38,6 +38,7 @@ impl Room {
                     .filter_map(|change| if let TreeChange::Deleted { file, .. } = change { Some(*file) } else { None })
                     .collect();
                 self.tell(&ServerMessage::Tree { revision, changes, by });
+                self.tree_changed();
                 for file in deleted {
                     self.end_document(file, Farewell::Deleted);
                 }
@@ -119,6 +120,7 @@ impl Room {
     /// The tree as it is. Members are told a revision twice: whatever they had, the second is not the one they expect next,
     /// so they ask for the tree.
     pub(super) fn files_left(&mut self, left: Option<FilesLeft>) {
+        self.tree_changed();
         let Some(FilesLeft { revision, files }) = left else { return self.task_deleted() };
         let gone: Vec<_> = self.documents.keys().filter(|file| !files.contains(file)).copied().collect();
         for file in gone {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Room;
-use crate::rooms::event::Place;
+use crate::rooms::{document::Measure, event::Place, space::LOOK_FOR_SPACE};
 
 impl Room {
     pub(super) fn next_due(&self) -> Option<Instant> {
@@ -27,6 +27,15 @@ impl Room {
         let soonest = settings.idle_document_ms.min(settings.idle_room_ms).min(settings.presence_expiry_ms);
         let due = self.around.now + Duration::from_millis(soonest);
         // An earlier look stays: it finds out when the next is due.
+        self.sweep_due = Some(self.sweep_due.map_or(due, |known| known.min(due)));
+    }
+
+    /// Somebody waits until the task is smaller.
+    pub(super) fn look_for_space(&mut self) {
+        if !self.around.space.is_waited_for() {
+            return;
+        }
+        let due = self.around.now + LOOK_FOR_SPACE;
         self.sweep_due = Some(self.sweep_due.map_or(due, |known| known.min(due)));
     }
 
@@ -76,6 +85,9 @@ impl Room {
         self.documents.retain(|_, document| !document.is_forgettable());
         for place in changed {
             self.presence_changed(place);
+        }
+        if self.around.space.is_waited_for() {
+            self.around.measure = Measure::Exact;
         }
         if let Some(since) = self.empty_since {
             next.push((since + Duration::from_millis(self.around.shared.settings.idle_room_ms)).max(now));
