@@ -3,12 +3,14 @@
 //! Where the dialects must differ, a [`Sql`] carries one text for each.
 
 mod migrate;
+mod postgres;
 mod sqlite;
 mod value;
 
 use std::{borrow::Cow, path::Path};
 
 pub use migrate::Migration;
+pub use postgres::PostgresSettings;
 pub use value::{Row, Value};
 
 /// A statement's text: the same for both twins, or one for each.
@@ -94,6 +96,8 @@ pub type Result<T> = std::result::Result<T, TablesError>;
 pub enum Tables {
     /// The embedded twin.
     Sqlite(sqlite::Sqlite),
+    /// The cluster twin.
+    Postgres(postgres::Postgres),
 }
 
 impl Tables {
@@ -101,6 +105,15 @@ impl Tables {
     /// thread, a few reader threads. A second process on the same file is refused.
     pub async fn open_sqlite(file: &Path) -> Result<Self> {
         sqlite::Sqlite::open(file).await.map(Self::Sqlite)
+    }
+
+    /// Connects to PostgreSQL; any number of processes may. Waits as long as the settings say and not longer.
+    ///
+    /// # Errors
+    /// [`TablesError::Fault`] when the address is not understood, [`TablesError::Unavailable`] when nobody answers there or
+    /// the server does not let us in.
+    pub async fn open_postgres(settings: PostgresSettings) -> Result<Self> {
+        postgres::Postgres::open(settings).await.map(Self::Postgres)
     }
 
     /// Applies what is missing, in order, each in a transaction, and refuses a database that is newer.
@@ -112,6 +125,7 @@ impl Tables {
     pub async fn query(&self, sql: impl Into<Sql>, values: Vec<Value>) -> Result<Vec<Row>> {
         match self {
             Self::Sqlite(twin) => twin.query(Statement::new(sql, values)).await,
+            Self::Postgres(twin) => twin.query(Statement::new(sql, values)).await,
         }
     }
 
@@ -125,6 +139,7 @@ impl Tables {
     pub async fn execute(&self, sql: impl Into<Sql>, values: Vec<Value>) -> Result<u64> {
         match self {
             Self::Sqlite(twin) => twin.execute(Statement::new(sql, values)).await,
+            Self::Postgres(twin) => twin.execute(Statement::new(sql, values)).await,
         }
     }
 
@@ -133,6 +148,7 @@ impl Tables {
     pub async fn batch(&self, statements: Vec<Statement>) -> Result<Vec<Vec<Row>>> {
         match self {
             Self::Sqlite(twin) => twin.batch(statements).await,
+            Self::Postgres(twin) => twin.batch(statements).await,
         }
     }
 
@@ -141,6 +157,7 @@ impl Tables {
     pub async fn begin(&self) -> Result<Tx> {
         match self {
             Self::Sqlite(twin) => twin.begin().await.map(Tx::Sqlite),
+            Self::Postgres(twin) => twin.begin().await.map(Tx::Postgres),
         }
     }
 
@@ -148,6 +165,7 @@ impl Tables {
     pub async fn begin_read(&self) -> Result<Tx> {
         match self {
             Self::Sqlite(twin) => twin.begin_read().await.map(Tx::Sqlite),
+            Self::Postgres(twin) => twin.begin_read().await.map(Tx::Postgres),
         }
     }
 }
@@ -157,6 +175,8 @@ impl Tables {
 pub enum Tx {
     /// Of the embedded twin.
     Sqlite(sqlite::SqliteTx),
+    /// Of the cluster twin.
+    Postgres(postgres::PostgresTx),
 }
 
 impl Tx {
@@ -164,6 +184,7 @@ impl Tx {
     pub async fn query(&mut self, sql: impl Into<Sql>, values: Vec<Value>) -> Result<Vec<Row>> {
         match self {
             Self::Sqlite(twin) => twin.query(Statement::new(sql, values)).await,
+            Self::Postgres(twin) => twin.query(Statement::new(sql, values)).await,
         }
     }
 
@@ -176,6 +197,7 @@ impl Tx {
     pub async fn execute(&mut self, sql: impl Into<Sql>, values: Vec<Value>) -> Result<u64> {
         match self {
             Self::Sqlite(twin) => twin.execute(Statement::new(sql, values)).await,
+            Self::Postgres(twin) => twin.execute(Statement::new(sql, values)).await,
         }
     }
 
@@ -183,6 +205,7 @@ impl Tx {
     pub async fn batch(&mut self, statements: Vec<Statement>) -> Result<Vec<Vec<Row>>> {
         match self {
             Self::Sqlite(twin) => twin.batch(statements).await,
+            Self::Postgres(twin) => twin.batch(statements).await,
         }
     }
 
@@ -190,6 +213,7 @@ impl Tx {
     pub async fn commit(self) -> Result<()> {
         match self {
             Self::Sqlite(twin) => twin.commit().await,
+            Self::Postgres(twin) => twin.commit().await,
         }
     }
 }

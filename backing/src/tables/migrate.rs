@@ -39,10 +39,12 @@ pub(super) async fn migrate(tables: &Tables, migrations: &[Migration]) -> Result
         }
     }
     let mut done = tables.begin().await?;
+    done.lock_schema().await?;
     done.execute(CREATE, vec![]).await?;
     done.commit().await?;
     for migration in migrations {
         let mut step = tables.begin().await?;
+        step.lock_schema().await?;
         if check(&mut step, migrations).await? >= migration.number {
             continue;
         }
@@ -101,6 +103,7 @@ impl Tx {
     fn text_of(&self, migration: &Migration) -> &'static str {
         match self {
             Self::Sqlite(_) => migration.sqlite,
+            Self::Postgres(_) => migration.postgres,
         }
     }
 
@@ -108,6 +111,16 @@ impl Tx {
     async fn script(&mut self, text: &'static str) -> Result<()> {
         match self {
             Self::Sqlite(twin) => twin.script(text).await,
+            Self::Postgres(twin) => twin.script(text).await,
+        }
+    }
+
+    /// Makes every other process that changes the schema wait for the end of this transaction.
+    async fn lock_schema(&mut self) -> Result<()> {
+        match self {
+            // There is one writer in one process.
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(twin) => twin.lock_schema().await,
         }
     }
 }

@@ -34,29 +34,7 @@ macro_rules! on_embedded {
     };
 }
 
-on_embedded!(
-    tables,
-    super::open_tables,
-    values_keep_their_types,
-    batch_gives_the_rows_of_each_statement,
-    batch_stores_all_or_nothing,
-    write_is_seen_by_the_next_read,
-    execute_counts_the_rows_it_touched,
-    dropped_transaction_rolls_back,
-    committed_transaction_is_stored,
-    failed_statement_ends_its_transaction,
-    reading_transaction_sees_one_state,
-    readers_do_not_wait_for_a_writing_transaction,
-    broken_constraints_are_told_apart,
-    values_must_match_the_placeholders,
-    placeholders_may_repeat_and_come_in_any_order,
-    numbers_given_in_batches_are_gapless,
-    abandoned_calls_leave_the_tables_usable,
-    migrations_apply_once_and_in_order,
-    failed_migration_leaves_nothing_of_itself,
-    newer_database_is_refused,
-    edited_migration_is_refused,
-);
+crate::tables::every_claim!(on_embedded, super::open_tables);
 
 on_embedded!(
     objects,

@@ -14,6 +14,7 @@ mod crash;
 mod embedded;
 mod full_disk;
 mod objects;
+mod postgres;
 mod queue;
 mod tables;
 mod wait;

@@ -293,3 +293,33 @@ pub(crate) async fn edited_migration_is_refused(tables: &Tables) {
     assert!(matches!(&refused, Err(TablesError::Fault(why)) if why.contains("edited")), "{refused:?}");
     assert_eq!(x(tables).await, 1);
 }
+
+/// Every claim of this suite, handed to the macro of a twin.
+macro_rules! every_claim {
+    ($on_twin:ident, $open:path) => {
+        $on_twin!(
+            tables,
+            $open,
+            values_keep_their_types,
+            batch_gives_the_rows_of_each_statement,
+            batch_stores_all_or_nothing,
+            write_is_seen_by_the_next_read,
+            execute_counts_the_rows_it_touched,
+            dropped_transaction_rolls_back,
+            committed_transaction_is_stored,
+            failed_statement_ends_its_transaction,
+            reading_transaction_sees_one_state,
+            readers_do_not_wait_for_a_writing_transaction,
+            broken_constraints_are_told_apart,
+            values_must_match_the_placeholders,
+            placeholders_may_repeat_and_come_in_any_order,
+            numbers_given_in_batches_are_gapless,
+            abandoned_calls_leave_the_tables_usable,
+            migrations_apply_once_and_in_order,
+            failed_migration_leaves_nothing_of_itself,
+            newer_database_is_refused,
+            edited_migration_is_refused,
+        );
+    };
+}
+pub(crate) use every_claim;

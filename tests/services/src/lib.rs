@@ -8,6 +8,7 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking, and says why")]
 
 mod ceph;
+mod database;
 mod directory;
 mod ports;
 mod postgres;
@@ -16,4 +17,4 @@ mod rabbitmq;
 mod redis;
 mod wait;
 
-pub use self::{ceph::Ceph, postgres::Postgres, rabbitmq::RabbitMq, redis::Redis};
+pub use self::{ceph::Ceph, database::Database, postgres::Postgres, rabbitmq::RabbitMq, redis::Redis};

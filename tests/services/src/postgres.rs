@@ -129,7 +129,7 @@ impl Postgres {
 }
 
 /// Where the newest installed version has its programs: Debian puts them apart, others on the path.
-fn programs() -> Result<PathBuf, String> {
+pub(crate) fn programs() -> Result<PathBuf, String> {
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let numbered = versions.filter_map(|entry| Some((entry.file_name().to_str()?.parse::<u32>().ok()?, entry.path())));
     let newest =

@@ -28,6 +28,11 @@ const LOOK_AGAIN: Duration = Duration::from_millis(5);
 pub(crate) struct User(Option<(String, u32, u32)>);
 
 impl User {
+    /// Whoever we are.
+    pub(crate) fn ourselves() -> Self {
+        Self(None)
+    }
+
     /// The package's user, or ourselves when we are not root.
     pub(crate) fn of_package(name: &str) -> Self {
         if !geteuid().is_root() {
