@@ -16,6 +16,7 @@ use crate::{
         TreeChanged,
     },
     gate::ROOT,
+    people::{CreatedToken, Me, MemberList, NewToken, PasswordChange, RoleChange, SignIn, SignInByCode, TokenList},
     problem::{ErrorCode, Problem},
     run::{Reason, RunState},
     task::{
@@ -92,6 +93,15 @@ pub fn generate() -> String {
     file.visit::<SubmitRequest>();
     file.visit::<RunPage>();
     file.visit::<RunFiles>();
+    file.visit::<Me>();
+    file.visit::<SignIn>();
+    file.visit::<SignInByCode>();
+    file.visit::<PasswordChange>();
+    file.visit::<TokenList>();
+    file.visit::<NewToken>();
+    file.visit::<CreatedToken>();
+    file.visit::<MemberList>();
+    file.visit::<RoleChange>();
     file.text.extend(std::mem::take(&mut file.types).into_values());
 
     file.text.push_str("\n/** What the reply to each request has as `result`. */\nexport type Results = {\n");

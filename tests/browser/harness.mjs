@@ -1,4 +1,4 @@
-// Starts a private server and a browser, and takes both down again.
+// Starts a private server and a browser, and takes both down again; makes people and tasks without the page.
 
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -9,6 +9,8 @@ import { chromium } from "playwright-core";
 
 const BINARY = process.env.CODEROOM_BIN ?? join(process.env.CARGO_TARGET_DIR ?? join(homedir(), ".cache/coderoom/target"), "debug/coderoom");
 const PATIENCE_MS = 20_000;
+const ADMIN = "crt_" + "browser-tests-only-0123456789-abcdefghijklm";
+const PASSWORD = "a long enough password";
 
 /** Where screenshots go when SCREENSHOTS names a folder. */
 export const screenshots = process.env.SCREENSHOTS;
@@ -43,7 +45,7 @@ export async function startServer() {
   const server = { url, output: "", process: null };
   server.start = async () => {
     server.output = "";
-    const child = spawn(BINARY, ["serve", "--listen", `127.0.0.1:${port}`, "--data", join(data, "data")], { stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(BINARY, ["serve", "--listen", `127.0.0.1:${port}`, "--data", join(data, "data")], { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, CODEROOM_ADMIN_TOKEN: ADMIN } });
     for (const stream of [child.stdout, child.stderr]) stream.on("data", (bytes) => (server.output += bytes));
     server.process = child;
     await until(async () => (await fetch(`${url}/health/live`).catch(() => null))?.ok, `the server to serve; it said:\n${server.output}`);
@@ -58,9 +60,69 @@ export async function startServer() {
     await server.kill();
     rmSync(data, { recursive: true, force: true });
   };
+  /** Calls the interface below /api/v1 as the administrator, or with the cookie of a person. */
+  server.call = async (method, path, body, cookie) => {
+    const headers = { "content-type": body instanceof Uint8Array ? "application/octet-stream" : "application/json" };
+    Object.assign(headers, cookie ? { cookie } : { authorization: `Bearer ${ADMIN}` });
+    const content = body === undefined || body instanceof Uint8Array || typeof body === "string" ? body : JSON.stringify(body);
+    const response = await fetch(`${url}/api/v1${path}`, { method, headers, body: content });
+    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`);
+    return response.status === 204 ? undefined : response.json();
+  };
+  /** Makes a user with a password; gives name and password. */
+  server.person = async (name) => {
+    await server.call("POST", "/users", { name, password: PASSWORD });
+    return { name, password: PASSWORD };
+  };
+  /** Makes a task of the administrator and gives people roles in it: `{ ana: "owner" }`. Gives its id. */
+  server.task = async (name, language, roles = {}) => {
+    const { id } = await server.call("POST", "/tasks", { name, language });
+    for (const [person, role] of Object.entries(roles)) await server.call("PUT", `/tasks/${id}/members/${encodeURIComponent(person)}`, { role });
+    return id;
+  };
   await server.start();
   return server;
 }
+
+/** Signs a person in through the page, each in a browser context of their own. */
+export async function signedIn(browser, server, person, errors, options) {
+  const page = await openPage(browser, errors, options);
+  await page.goto(`${server.url}/sign-in`);
+  await page.getByLabel("Name").fill(person.name);
+  await page.getByLabel("Password").fill(person.password);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("heading", { name: "Tasks" }).waitFor();
+  return page;
+}
+
+/** The lines in the editor's view, without the names of others' cursors. */
+export const textOf = (page) =>
+  page.locator(".cm-content").evaluate((content) =>
+    [...content.querySelectorAll(".cm-line")]
+      .map((line) => {
+        const copy = line.cloneNode(true);
+        for (const caret of copy.querySelectorAll(".other-caret")) caret.remove();
+        return copy.textContent;
+      })
+      .join("\n"),
+  );
+
+/** Opens a task and waits for its main file, stored. */
+export async function openTask(page, server, id) {
+  await page.goto(`${server.url}/tasks/${id}`);
+  await page.locator(".cm-content").waitFor();
+  await page.locator(".stored[data-state=saved], .stored[data-state=read-only]").waitFor();
+}
+
+/** Puts the cursor at the beginning or the end of the text and types there. */
+export async function typeAt(page, where, text) {
+  await page.locator(".cm-content").click();
+  await page.keyboard.press(where === "start" ? "Control+Home" : "Control+End");
+  await page.keyboard.type(text);
+}
+
+/** Waits until everything typed is stored. */
+export const saved = (page) => page.locator(".stored[data-state=saved]").waitFor();
 
 /** Debian's Chromium, quiet and without reaching for the network. */
 export function startBrowser() {

@@ -93,6 +93,14 @@ export type ClientMessage = {
   "type": "ping",
 });
 
+/** A token that was just made. */
+export type CreatedToken = {
+  /** The secret: `crt_` and 43 characters. It cannot be had again. */
+  token: string,
+  /** What is stored of it. */
+  about: TokenLine,
+};
+
 /** What went wrong, for programs. Each code has one HTTP status and one title. */
 export type ErrorCode = "bad_request" | "sign_in_required" | "wrong_password" | "not_allowed" | "origin_refused" | "not_found" | "method_not_allowed" | "bad_path" | "path_taken" | "case_conflict" | "file_folder_conflict" | "move_into_itself" | "main_file" | "not_text" | "file_too_large" | "task_too_large" | "too_many_files" | "body_too_large" | "bad_archive" | "invalid" | "name_taken" | "run_active" | "too_many_runs" | "run_finished" | "range_not_satisfiable" | "too_many_requests" | "not_stored" | "sandbox_unavailable" | "unavailable" | "internal";
 
@@ -163,6 +171,30 @@ export type MainChoice = {
   path: string,
 };
 
+/** Whom the server takes the client for. */
+export type Me = {
+  /** The user. */
+  id: UserId,
+  /** The name shown to others. */
+  name: string,
+  /** Whether the user may administer the server. */
+  is_admin: boolean,
+};
+
+/** Somebody with a role in a task. */
+export type MemberLine = {
+  /** Who. */
+  user: UserSummary,
+  /** What they may do. */
+  role: Role,
+};
+
+/** The members of a task, ordered by name. */
+export type MemberList = {
+  /** The members. */
+  members: Array<MemberLine>,
+};
+
 /** A rename or move. */
 export type Move = {
   /** A file's or folder's path. */
@@ -179,6 +211,16 @@ export type NewTask = {
   language: Language,
   /** Anything about it, at most 4,000 characters. */
   remarks?: string,
+};
+
+/** What makes a token. */
+export type NewToken = {
+  /** What its owner will call it: 1 to 100 characters. */
+  name: string,
+  /** Days until it stops working; absent: it does not. */
+  expires_days?: number,
+  /** For whom, by name or id; only administrators make tokens for others. */
+  user?: string,
 };
 
 /** One node: a folder with children, or a file. */
@@ -206,6 +248,14 @@ export type NodeKind = "folder" | "text" | "blob";
 
 /** What a notice is about. */
 export type NoticeCode = "not_stored" | "stored" | "read_only" | "task_full" | "rebuilt" | "draining";
+
+/** A new password. */
+export type PasswordChange = {
+  /** The password so far; not needed by somebody who has none yet. */
+  current?: string,
+  /** The new one. */
+  new: string,
+};
 
 /** The body of an HTTP error: `application/problem+json`. */
 export type Problem = {
@@ -238,6 +288,12 @@ export type Reply = {
 
 /** A member's role, ordered: each role may do all that the one before it may. */
 export type Role = "viewer" | "editor" | "owner";
+
+/** A member's role. */
+export type RoleChange = {
+  /** What they may do from now on. */
+  role: Role,
+};
 
 /** A run as clients see it: in HTTP answers, in `welcome`, in `run` events. */
 export type Run = {
@@ -383,6 +439,20 @@ export type ServerMessage = {
   task: TaskId,
 };
 
+/** Name and password. */
+export type SignIn = {
+  /** The user's name, in any letter case. */
+  name: string,
+  /** The password. */
+  password: string,
+};
+
+/** The code of a one-time link. */
+export type SignInByCode = {
+  /** What the link has after `code=`. */
+  code: string,
+};
+
 /** One file of a snapshot. */
 export type SnapshotFile = {
   /** Path in the task. */
@@ -508,6 +578,26 @@ export type TaskTree = {
   revision: number,
   /** The root. */
   tree: Node,
+};
+
+/** An API token without its secret. */
+export type TokenLine = {
+  /** For deleting it. */
+  id: string,
+  /** What its owner calls it. */
+  name: string,
+  /** Milliseconds since the Unix epoch when it was made. */
+  created_at: number,
+  /** The same for when it stops working; absent: never. */
+  expires_at: number | null,
+  /** The same for its last use, within a minute. */
+  last_used_at: number | null,
+};
+
+/** A user's tokens, newest first. */
+export type TokenList = {
+  /** The tokens. */
+  tokens: Array<TokenLine>,
 };
 
 /** One change of the tree, in the order in which they happened. */

@@ -1,0 +1,30 @@
+// Tasks and files over HTTP.
+
+import type { FileStored, Language, NewTask, RunFiles, RunPage, TaskChange, TaskDetail, TaskPage, TreeChanged } from "../messages.generated";
+import { call, encodePath, query } from "./http";
+
+export interface TaskFilter {
+  search?: string;
+  language?: Language;
+  cursor?: string;
+}
+
+export const listTasks = (filter: TaskFilter) => call<TaskPage>("GET", `/tasks${query({ ...filter })}`);
+export const getTask = (id: string) => call<TaskDetail>("GET", `/tasks/${id}`);
+export const createTask = (task: NewTask) => call<TaskDetail>("POST", "/tasks", task);
+export const changeTask = (id: string, change: TaskChange) => call<TaskDetail>("PATCH", `/tasks/${id}`, change);
+export const deleteTask = (id: string) => call<void>("DELETE", `/tasks/${id}`);
+
+export const putFile = (task: string, path: string, content: Blob) => call<FileStored>("PUT", `/tasks/${task}/files/${encodePath(path)}`, content);
+export const importZip = (task: string, zip: Blob) => call<TreeChanged>("POST", `/tasks/${task}/import`, zip);
+
+/** Where a file is downloaded from. */
+export const fileUrl = (task: string, path: string) => `/api/v1/tasks/${task}/files/${encodePath(path)}`;
+/** Where a folder, or with an empty path the whole task, is downloaded from as a zip. */
+export const archiveUrl = (task: string, path = "") => `/api/v1/tasks/${task}/archive${query({ path })}`;
+
+export const listRuns = (task: string, cursor?: string) => call<RunPage>("GET", `/tasks/${task}/runs${query({ cursor })}`);
+export const runFiles = (run: string) => call<RunFiles>("GET", `/runs/${run}/manifest`);
+export const logUrl = (run: string) => `/api/v1/runs/${run}/log`;
+export const outputUrl = (run: string) => `/api/v1/runs/${run}/output`;
+export const snapshotUrl = (run: string) => `/api/v1/runs/${run}/snapshot`;

@@ -1,0 +1,68 @@
+// A file in the editor: holds its document while it is shown, and keeps the editor's role, path and people up to date.
+
+import { effect, useSignal } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
+import { toastError } from "../app/toasts";
+import { t } from "../texts/texts";
+import { filesOf } from "../tree/apply-changes";
+import { freePath } from "../tree/free-path";
+import { EditorInstance } from "./editor-instance";
+import { useTask } from "./task-context";
+
+export function FileEditor({ file }: { file: string }) {
+  const { room, tabs } = useTask();
+  const parent = useRef<HTMLDivElement>(null);
+  const isReady = useSignal(false);
+  const isGone = useSignal(false);
+
+  useEffect(() => {
+    const document = room.documents.hold(file);
+    let instance: EditorInstance | undefined;
+    // The path is remembered, so that it can be said when the file is gone.
+    let path = "";
+    const stop = effect(() => {
+      const tree = room.tree.value;
+      path = (tree && filesOf(tree).find((node) => node.id === file)?.path) || path;
+      const standing = document.standing.value;
+      isGone.value = standing === "gone";
+      if (standing === "loading" || !parent.current) return;
+      const mayEdit = room.mayEdit.value && standing === "ready";
+      isReady.value = true;
+      instance ??= new EditorInstance(parent.current, document, room.user);
+      instance.setPath(path);
+      instance.setReadOnly(!mayEdit);
+    });
+    room.presence.lookAt(file);
+    return () => {
+      stop();
+      instance?.close();
+      room.documents.release(file);
+      room.presence.lookAt(null);
+    };
+  }, [file]);
+
+  const saveAsNew = () => {
+    const text = room.documents.open.peek().find((open) => open.file === file)?.text.toString() ?? "";
+    const path = freePath(room.tree.peek(), "restored.txt");
+    room.request({ type: "create_file", path, text }).then((made) => {
+      tabs.close(file);
+      tabs.openFile(made.file);
+    }, toastError);
+  };
+
+  const texts = t.value.editor;
+  return (
+    <>
+      {isGone.value && (
+        <div class="ended" role="alert">
+          <div>
+            <strong>{texts.gone}</strong> <span>{texts.goneHint}</span>
+          </div>
+          <button onClick={saveAsNew}>{texts.saveAsNew}</button>
+        </div>
+      )}
+      <div class="code" ref={parent} />
+      {!isReady.value && !isGone.value && <div class="loading over">{t.value.common.loading}</div>}
+    </>
+  );
+}

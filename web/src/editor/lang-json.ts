@@ -1,0 +1,5 @@
+// JSON.
+
+import { json } from "@codemirror/lang-json";
+
+export const support = json();

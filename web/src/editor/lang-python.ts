@@ -1,0 +1,5 @@
+// Python.
+
+import { python } from "@codemirror/lang-python";
+
+export const support = python();

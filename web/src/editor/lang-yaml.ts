@@ -1,0 +1,5 @@
+// YAML.
+
+import { yaml } from "@codemirror/lang-yaml";
+
+export const support = yaml();

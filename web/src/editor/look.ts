@@ -1,0 +1,50 @@
+// How the editor looks: all of it by the theme's variables, so that light and dark change without a new editor.
+
+import { HighlightStyle, syntaxHighlighting } from "@codemirror/language";
+import { EditorView } from "@codemirror/view";
+import { tags } from "@lezer/highlight";
+
+const theme = EditorView.theme({
+  "&": { height: "100%", backgroundColor: "var(--card)", color: "var(--text)" },
+  "&.cm-focused": { outline: "none" },
+  ".cm-scroller": { fontFamily: "var(--mono)", fontSize: "13.5px", lineHeight: "1.55" },
+  ".cm-content": { caretColor: "var(--text)", padding: "6px 0 40vh" },
+  ".cm-gutters": { backgroundColor: "var(--card)", color: "var(--quiet)", border: "none", paddingLeft: "6px" },
+  ".cm-activeLine": { backgroundColor: "color-mix(in srgb, var(--accent) 6%, transparent)" },
+  ".cm-activeLineGutter": { backgroundColor: "transparent", color: "var(--text)" },
+  ".cm-cursor, .cm-dropCursor": { borderLeftColor: "var(--text)", borderLeftWidth: "2px" },
+  "&.cm-focused > .cm-scroller > .cm-selectionLayer .cm-selectionBackground, .cm-selectionBackground": { background: "color-mix(in srgb, var(--accent) 26%, transparent)" },
+  ".cm-selectionMatch": { backgroundColor: "color-mix(in srgb, var(--accent) 16%, transparent)" },
+  ".cm-searchMatch": { backgroundColor: "var(--match)", color: "var(--text)" },
+  ".cm-searchMatch-selected": { outline: "2px solid var(--accent)" },
+  ".cm-matchingBracket, &.cm-focused .cm-matchingBracket": { backgroundColor: "color-mix(in srgb, var(--accent) 22%, transparent)", outline: "1px solid var(--accent)" },
+  ".cm-nonmatchingBracket, &.cm-focused .cm-nonmatchingBracket": { color: "var(--bad)" },
+  ".cm-panels": { backgroundColor: "var(--raised)", color: "var(--text)" },
+  ".cm-panels-top": { borderBottom: "1px solid var(--line)" },
+  ".cm-panel.cm-search": { padding: "6px 10px" },
+  ".cm-panel.cm-search label": { fontSize: "0.85rem" },
+  ".cm-textfield": { backgroundColor: "var(--card)", color: "var(--text)", border: "1px solid var(--line-strong)", borderRadius: "4px", fontSize: "0.9rem" },
+  ".cm-button": { backgroundImage: "none", backgroundColor: "var(--raised)", color: "var(--text)", border: "1px solid var(--line)", borderRadius: "4px", fontSize: "0.85rem" },
+  ".cm-foldPlaceholder": { backgroundColor: "var(--hover)", color: "var(--quiet)", border: "1px solid var(--line)" },
+  ".cm-foldGutter .cm-gutterElement": { color: "var(--quiet)" },
+  ".cm-tooltip": { backgroundColor: "var(--raised)", color: "var(--text)", border: "1px solid var(--line)" },
+  ".cm-specialChar": { color: "var(--bad)" },
+});
+
+const colours = HighlightStyle.define([
+  { tag: [tags.keyword, tags.modifier, tags.controlKeyword, tags.operatorKeyword, tags.definitionKeyword, tags.moduleKeyword], color: "var(--syn-keyword)" },
+  { tag: [tags.string, tags.special(tags.string), tags.regexp, tags.character], color: "var(--syn-string)" },
+  { tag: [tags.number, tags.bool, tags.null, tags.atom, tags.escape], color: "var(--syn-number)" },
+  { tag: [tags.comment, tags.lineComment, tags.blockComment, tags.docComment], color: "var(--syn-comment)", fontStyle: "italic" },
+  { tag: [tags.function(tags.variableName), tags.function(tags.definition(tags.variableName)), tags.propertyName, tags.labelName], color: "var(--syn-name)" },
+  { tag: [tags.typeName, tags.className, tags.namespace, tags.standard(tags.variableName)], color: "var(--syn-type)" },
+  { tag: [tags.meta, tags.annotation, tags.processingInstruction, tags.tagName, tags.attributeName], color: "var(--syn-meta)" },
+  { tag: [tags.heading, tags.strong], fontWeight: "bold" },
+  { tag: tags.heading, color: "var(--syn-name)" },
+  { tag: tags.emphasis, fontStyle: "italic" },
+  { tag: tags.strikethrough, textDecoration: "line-through" },
+  { tag: [tags.link, tags.url], color: "var(--syn-name)", textDecoration: "underline" },
+  { tag: tags.invalid, color: "var(--bad)" },
+]);
+
+export const look = [theme, syntaxHighlighting(colours)];
