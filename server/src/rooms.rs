@@ -3,6 +3,7 @@
 //!
 //! Nothing here knows sockets: an [`outbox::Outbox`] is a bounded queue of encoded WebSocket frames.
 
+mod between_nodes;
 mod compact;
 mod document;
 pub mod event;
@@ -45,6 +46,7 @@ use tokio_util::{
 };
 
 use self::{
+    between_nodes::{NodeId, publish::Publisher},
     group_commit::GroupCommit,
     mailbox::{Letter, Mailbox},
     registry::Registry,
@@ -87,6 +89,8 @@ struct Shared {
     /// A turn for each compaction.
     compactions: Semaphore,
     registry: Registry,
+    /// Tells other nodes what was stored here; `None`: there are none.
+    publisher: Option<Publisher>,
     /// Counts rooms and what they do in the background.
     tracker: TaskTracker,
     /// Only held to be dropped: ends the group commit, so that the tables can be closed when the last handle and the last
@@ -110,6 +114,7 @@ impl Rooms {
         let commits = Arc::new(GroupCommit::new(tables.clone(), clock.clone(), gather, retry));
         let stop = CancellationToken::new();
         tokio::spawn(Arc::clone(&commits).run(stop.clone()));
+        let publisher = settings.other_nodes.then(|| Publisher::start(NodeId(rand::random()), &bus, &stop));
         let shared = Shared {
             tables,
             bus,
@@ -119,6 +124,7 @@ impl Rooms {
             commits,
             compactions: Semaphore::new(COMPACTIONS_AT_ONCE),
             registry: Registry::default(),
+            publisher,
             tracker: TaskTracker::new(),
             _stop_commits: stop.drop_guard(),
         };
@@ -180,6 +186,9 @@ impl Rooms {
         }
         self.shared.tracker.close();
         self.shared.tracker.wait().await;
+        if let Some(publisher) = &self.shared.publisher {
+            publisher.flush(LAST_PUBLISHES).await;
+        }
     }
 
     /// Number of open rooms.
@@ -188,6 +197,9 @@ impl Rooms {
         self.shared.registry.len()
     }
 }
+
+/// How long a drain waits until other nodes have been told what was stored last. They would find it in the tables.
+const LAST_PUBLISHES: Duration = Duration::from_secs(2);
 
 /// Compactions share the disk with edits and are never urgent.
 const COMPACTIONS_AT_ONCE: usize = 1;

@@ -4,6 +4,7 @@
 //! Edits are *received* (here), *stored* (by the group commit) and then *shown*: the accepted vector runs ahead of the
 //! shown one by what is in flight.
 
+pub(super) mod catch_up;
 pub(super) mod committed;
 pub(super) mod load;
 pub(super) mod receive;
@@ -12,7 +13,7 @@ pub(super) mod write_text;
 
 use std::{
     borrow::Cow,
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -55,6 +56,8 @@ pub(super) struct Surroundings {
     pub(super) measure: Measure,
     /// Documents with edits that have not been handed to the group commit.
     pub(super) unsubmitted: Vec<FileId>,
+    /// Some document lacks edits that the tables have.
+    pub(super) has_gap: bool,
 }
 
 /// How exactly the size of the task is wanted.
@@ -96,8 +99,14 @@ pub(super) struct Document {
     pub(super) generation: u64,
     /// In memory, or being rebuilt.
     pub(super) live: Option<Box<Live>>,
-    /// Set while the replica is being loaded: what waits for it.
+    /// Set while the replica is being loaded, or what is behind catches up: what waits for it.
     pub(super) waiting: Option<Box<Waiting>>,
+    /// The whole document is being read.
+    is_loading: bool,
+    /// What waited is being done: the document is as the tables had it a moment ago.
+    is_fresh: bool,
+    /// What members had when the replica left memory, and the number of its last edit.
+    rested: Option<Box<(u64, StateVector)>>,
     /// Last edit, joiner or reader.
     pub(super) used_at: Instant,
 }
@@ -106,6 +115,8 @@ pub(super) struct Document {
 #[derive(Default)]
 pub(super) struct Waiting {
     held: VecDeque<Held>,
+    /// Number of the last edit that other nodes said is stored.
+    heard: u64,
     bytes: usize,
 }
 
@@ -117,8 +128,14 @@ enum Held {
 /// A document in memory.
 pub(super) struct Live {
     epoch: u64,
-    /// Number of the last stored edit.
+    /// Number of the last stored edit up to which none is missing.
     seq: u64,
+    /// Rows beyond it that are here already: first and last number.
+    beyond: BTreeMap<u64, u64>,
+    /// Number of the last edit that is known to be stored, here or by other nodes.
+    heard: u64,
+    /// Set while what is missing is being read: which reading.
+    catching_up: Option<u64>,
     /// `None` while it is being rebuilt.
     replica: Option<Replica>,
     /// Stored while the replica is being rebuilt: to be applied to it, with their numbers.
@@ -218,6 +235,9 @@ impl Document {
             generation: new_generation(),
             live: None,
             waiting: None,
+            is_loading: false,
+            is_fresh: false,
+            rested: None,
             used_at: now,
         }
     }

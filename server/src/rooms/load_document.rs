@@ -13,6 +13,7 @@ use coderoom_protocol::{
 };
 
 use super::{
+    between_nodes::StoredRow,
     replica::{Replica, SERVER_CLIENT},
     stored::{StoredDocument, StoredEdits, StoredError, StoredSnapshot},
 };
@@ -64,6 +65,82 @@ pub(super) async fn load(
             }
         }
     }
+}
+
+/// What was stored after an edit.
+#[derive(Debug)]
+pub(super) enum Since {
+    /// These rows, without a gap; perhaps none.
+    Rows(Vec<StoredRow>),
+    /// Rows are gone into a snapshot (or the epoch has ended): the document must be read as a whole.
+    Cut,
+    /// There is no such text file in the task any more.
+    Gone,
+}
+
+/// Reads what was stored after edit `after`; while the tables do not answer it is tried again as [`load`] does.
+pub(super) async fn since(
+    tables: &Tables,
+    task: TaskId,
+    file: FileId,
+    epoch: u64,
+    after: u64,
+    retry: (Duration, Duration),
+) -> Since {
+    let mut pause = retry.0;
+    loop {
+        match fetch_since(tables, task, file, epoch, after).await {
+            Ok(since) => return since,
+            // Reading all of it says what is wrong.
+            Err(error) if error.is_permanent() => return Since::Cut,
+            Err(error) => {
+                tracing::warn!(error = %error, file.id = %file, "edits of other nodes cannot be read; trying again");
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(retry.1);
+            }
+        }
+    }
+}
+
+async fn fetch_since(
+    tables: &Tables,
+    task: TaskId,
+    file: FileId,
+    epoch: u64,
+    after: u64,
+) -> Result<Since, TablesError> {
+    let mut tx = tables.begin_read().await?;
+    let row = tx
+        .query_opt(
+            "SELECT epoch, seq FROM files WHERE id = $1 AND task_id = $2 AND kind = 'text'",
+            values![file.to_string(), task.to_string()],
+        )
+        .await?;
+    let Some(row) = row else { return Ok(Since::Gone) };
+    if row.uint(0)? != epoch {
+        return Ok(Since::Cut);
+    }
+    let last = row.uint(1)?;
+    if last <= after {
+        return Ok(Since::Rows(Vec::new()));
+    }
+    let rows = tx
+        .query(
+            "SELECT seq, count, data FROM edits WHERE file_id = $1 AND epoch = $2 AND seq > $3 ORDER BY seq",
+            values![file.to_string(), row.int(0)?, i64::try_from(after).unwrap_or(i64::MAX)],
+        )
+        .await?;
+    let mut stored = Vec::with_capacity(rows.len());
+    let mut next = after + 1;
+    for row in &rows {
+        let row = StoredRow { file, epoch, seq: row.uint(0)?, count: row.uint(1)?, data: row.blob(2)? };
+        if row.seq != next {
+            return Ok(Since::Cut);
+        }
+        next += row.count;
+        stored.push(row);
+    }
+    Ok(if next == last + 1 { Since::Rows(stored) } else { Since::Cut })
 }
 
 struct Stored {

@@ -18,7 +18,7 @@ use super::{
     document::write_text::Computed,
     event::{Place, RoomEvent, Session},
     group_commit::Outcome,
-    load_document::{LoadError, Loaded},
+    load_document::{LoadError, Loaded, Since},
 };
 
 /// One permit of the semaphore stands for this many bytes, and every event costs at least one.
@@ -36,6 +36,10 @@ pub(super) enum Letter {
     StoringFails(FileId),
     /// A document has been read from the tables.
     Loaded(Box<(FileId, u64, Result<Loaded, LoadError>)>),
+    /// What other nodes have stored has been read.
+    CaughtUp(Box<(FileId, u64, Since)>),
+    /// The numbers of the last edits of these files, as the tables have them.
+    Numbers(Vec<(FileId, u64)>),
     /// A snapshot was stored, or not.
     Compacted(Box<(FileId, u64, Compacted)>),
     /// The edit for a `write_text` is ready.
@@ -55,7 +59,8 @@ pub(super) enum Letter {
 /// The state of the tree, read again.
 pub(super) struct FilesLeft {
     pub(super) revision: u64,
-    pub(super) files: std::collections::HashSet<FileId>,
+    /// With the number of the last edit of each.
+    pub(super) files: std::collections::HashMap<FileId, u64>,
 }
 
 /// The queue itself. Held by the registry, by handles, by the group commit while it has edits of the room.

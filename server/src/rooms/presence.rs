@@ -11,7 +11,10 @@ use coderoom_protocol::{
 };
 use tokio::time::Instant;
 
-use super::event::SessionId;
+use super::{
+    between_nodes::{NodeId, Present},
+    event::SessionId,
+};
 
 /// Bounds of one session's presence.
 #[derive(Clone, Copy, Debug)]
@@ -36,12 +39,23 @@ struct Known {
     /// `None`: gone. Kept until it expires, so that an older state cannot come back.
     state: Option<Box<str>>,
     /// Who announced it. `None`: the session has gone.
-    owner: Option<SessionId>,
+    owner: Option<Owner>,
+    /// Said last by a session of this node: other nodes are told by us.
+    is_ours: bool,
     user: UserId,
     renewed_at: Instant,
     /// Nulled by us, not by the client: the same page may come back at the same clock.
     nulled_by_us: bool,
     is_changed: bool,
+}
+
+/// Who stands for an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Owner {
+    /// A session here.
+    Session(SessionId),
+    /// A session of another node.
+    Node(NodeId),
 }
 
 impl Presence {
@@ -82,7 +96,7 @@ impl Presence {
     fn fits(&self, session: SessionId, entry: &Entry<'_>, limits: PresenceLimits) -> bool {
         let Some(state) = entry.state else { return true };
         let others = self.known.iter().filter(|(client, known)| {
-            **client != entry.client && known.owner == Some(session) && known.state.is_some()
+            **client != entry.client && known.owner == Some(Owner::Session(session)) && known.state.is_some()
         });
         let (count, bytes) = others.fold((0, 0), |(count, bytes), (_, known)| {
             (count + 1, bytes + known.state.as_ref().map_or(0, |state| state.len()))
@@ -91,25 +105,69 @@ impl Presence {
     }
 
     fn put(&mut self, session: SessionId, user: UserId, entry: &Entry<'_>, now: Instant) {
-        let was_changed = self.known.get(&entry.client).is_some_and(|known| known.is_changed);
         let known = Known {
             clock: entry.clock,
             state: entry.state.map(Box::from),
-            owner: Some(session),
+            owner: Some(Owner::Session(session)),
+            is_ours: true,
             user,
             renewed_at: now,
             nulled_by_us: false,
             is_changed: true,
         };
-        self.known.insert(entry.client, known);
-        if !was_changed {
-            self.changed.push(entry.client);
+        self.insert(entry.client, known);
+    }
+
+    fn insert(&mut self, client: u64, known: Known) {
+        let before = self.known.insert(client, known);
+        if before.is_none_or(|before| !before.is_changed) {
+            self.changed.push(client);
         }
+    }
+
+    /// Takes in what another node says of its sessions. What is newer counts; an end counts only from the node that stood
+    /// for the entry, since the same page may have come here before its old node noticed. Gives whether anything changed.
+    pub(super) fn hear(&mut self, node: NodeId, entries: Vec<Present>, now: Instant) -> bool {
+        let mut changed = false;
+        for Present { user, client, clock, state } in entries {
+            let owner = Some(Owner::Node(node));
+            let is_end = state.is_none();
+            match self.known.get_mut(&client) {
+                None if is_end => continue,
+                Some(known) if known.user != user && known.owner.is_some() => continue,
+                Some(known) if clock < known.clock => continue,
+                Some(known) if clock == known.clock => {
+                    let comes_back = !is_end && known.state.is_none() && known.nulled_by_us;
+                    let ends = is_end && known.state.is_some() && known.owner == owner;
+                    if !comes_back && !ends {
+                        if known.owner == owner {
+                            known.renewed_at = now;
+                        }
+                        continue;
+                    }
+                }
+                None | Some(_) => {}
+            }
+            let owner = owner.filter(|_| !is_end);
+            let known = Known {
+                clock,
+                state,
+                owner,
+                is_ours: false,
+                user,
+                renewed_at: now,
+                nulled_by_us: is_end,
+                is_changed: true,
+            };
+            self.insert(client, known);
+            changed = true;
+        }
+        changed
     }
 
     /// A session has gone: its ids are nulled at the same clock. Gives whether anything changed.
     pub(super) fn leave(&mut self, session: SessionId, now: Instant) -> bool {
-        self.null(|known| known.owner == Some(session), now)
+        self.null(|known| known.owner == Some(Owner::Session(session)), now)
     }
 
     /// Nulls what nobody renewed since `expiry` ago and forgets what was nulled before that. Gives whether anything changed.
@@ -145,8 +203,8 @@ impl Presence {
         !self.changed.is_empty()
     }
 
-    /// What changed since the last flush, as one update.
-    pub(super) fn flush(&mut self) -> Vec<u8> {
+    /// What changed since the last flush, as one update, and what of it other nodes have to know.
+    pub(super) fn flush(&mut self) -> (Vec<u8>, Vec<Present>) {
         let changed = std::mem::take(&mut self.changed);
         for client in &changed {
             if let Some(known) = self.known.get_mut(client) {
@@ -154,7 +212,19 @@ impl Presence {
             }
         }
         let entries: Vec<_> = changed.iter().filter_map(|client| self.entry(*client)).collect();
-        encode(entries)
+        let ours = changed.iter().filter_map(|client| self.present(*client)).collect();
+        (encode(entries), ours)
+    }
+
+    /// Everybody who is here by a session of this node, for nodes that do not know.
+    pub(super) fn ours(&self) -> Vec<Present> {
+        let here = self.known.keys().filter_map(|client| self.present(*client));
+        here.filter(|present| present.state.is_some()).collect()
+    }
+
+    fn present(&self, client: u64) -> Option<Present> {
+        let known = self.known.get(&client).filter(|known| known.is_ours)?;
+        Some(Present { user: known.user, client, clock: known.clock, state: known.state.clone() })
     }
 
     /// All that is known, with those who have just left: a page that comes back learns that it was nulled and announces
@@ -232,7 +302,7 @@ mod tests {
         assert!(!place.say(A, alice, 7, 3, None));
         assert!(!place.say(A, alice, 7, 3, Some("{}")), "its own end counts");
         assert!(place.say(A, alice, 7, 4, Some("{}")));
-        assert_eq!(read(&place.presence.flush()), [(7, 4, Some("{}".into()))], "changes coalesce");
+        assert_eq!(read(&place.presence.flush().0), [(7, 4, Some("{}".into()))], "changes coalesce");
         assert!(!place.presence.has_changes());
     }
 
@@ -245,7 +315,7 @@ mod tests {
         assert!(!place.say(B, bob, 7, 3, None));
         assert!(place.say(B, alice, 7, 4, Some("{}")), "the same user's new connection");
         assert!(!place.presence.leave(A, place.now), "the old connection's end does not null it");
-        assert_eq!(read(&place.presence.flush()), [(7, 4, Some("{}".into()))]);
+        assert_eq!(read(&place.presence.flush().0), [(7, 4, Some("{}".into()))]);
     }
 
     #[test]
@@ -255,7 +325,7 @@ mod tests {
         place.say(A, alice, 7, 3, Some("{}"));
         place.presence.flush();
         assert!(place.presence.leave(A, place.now));
-        assert_eq!(read(&place.presence.flush()), [(7, 3, None)]);
+        assert_eq!(read(&place.presence.flush().0), [(7, 3, None)]);
         assert_eq!(read(&place.presence.all().unwrap()), [(7, 3, None)], "joiners learn who was nulled");
         assert!(place.say(B, alice, 7, 3, Some("{}")));
     }
@@ -268,7 +338,7 @@ mod tests {
         place.presence.flush();
         assert!(!place.presence.expire(place.now + EXPIRY - Duration::from_millis(1), EXPIRY));
         assert!(place.presence.expire(place.now + EXPIRY, EXPIRY));
-        assert_eq!(read(&place.presence.flush()), [(7, 3, None)]);
+        assert_eq!(read(&place.presence.flush().0), [(7, 3, None)]);
         assert!(!place.presence.expire(place.now + EXPIRY + EXPIRY, EXPIRY));
         assert!(place.presence.is_empty());
     }
@@ -284,5 +354,53 @@ mod tests {
         assert!(!place.say(A, alice, 3, 1, Some("{}")), "three are too many");
         assert!(place.say(A, alice, 1, 2, Some(r#"{"a":654321}"#)), "its own old state does not count");
         assert!(place.say(B, bob, 3, 1, Some("{}")), "others have their own bounds");
+    }
+
+    const OTHER: NodeId = NodeId(9);
+
+    fn there(user: UserId, client: u64, clock: u32, state: Option<&str>) -> Vec<Present> {
+        vec![Present { user, client, clock, state: state.map(Box::from) }]
+    }
+
+    #[test]
+    fn presence_of_other_nodes_is_shown_and_not_told_again() {
+        let mut place = Place::new();
+        let (alice, bob) = (place.alice, place.bob);
+        place.say(A, alice, 7, 3, Some("{}"));
+        assert!(place.presence.hear(OTHER, there(bob, 8, 1, Some("{}")), place.now));
+        let (all, ours) = place.presence.flush();
+        assert_eq!(read(&all), [(7, 3, Some("{}".into())), (8, 1, Some("{}".into()))]);
+        assert_eq!(ours, there(alice, 7, 3, Some("{}")));
+        assert_eq!(place.presence.ours(), ours);
+        assert!(place.presence.hear(OTHER, there(bob, 8, 1, None), place.now), "its node says that it went");
+        assert!(!place.presence.hear(OTHER, there(bob, 8, 0, Some("{}")), place.now), "old news");
+        assert!(place.say(B, bob, 8, 1, Some("{}")), "and it came here");
+        place.presence.leave(A, place.now);
+        assert_eq!(place.presence.flush().1.len(), 2, "both are told: who left and who came");
+    }
+
+    #[test]
+    fn old_node_of_a_page_does_not_end_it_where_it_came_back() {
+        let mut place = Place::new();
+        let (alice, bob) = (place.alice, place.bob);
+        place.presence.hear(OTHER, there(alice, 7, 3, Some("{}")), place.now);
+        assert!(place.say(A, alice, 7, 4, Some("{}")), "the same page, here");
+        assert!(!place.presence.hear(OTHER, there(alice, 7, 3, None), place.now));
+        assert!(!place.presence.hear(OTHER, there(alice, 7, 4, None), place.now));
+        assert!(!place.presence.hear(OTHER, there(bob, 7, 9, Some("{}")), place.now), "somebody else's id");
+    }
+
+    #[test]
+    fn presence_of_a_node_that_died_expires() {
+        let mut place = Place::new();
+        let alice = place.alice;
+        place.presence.hear(OTHER, there(alice, 7, 3, Some("{}")), place.now);
+        let later = place.now + EXPIRY / 2;
+        assert!(!place.presence.hear(OTHER, there(alice, 7, 3, Some("{}")), later), "the same again is a sign of life");
+        assert!(!place.presence.expire(place.now + EXPIRY, EXPIRY));
+        assert!(place.presence.expire(later + EXPIRY, EXPIRY));
+        let (all, ours) = place.presence.flush();
+        assert_eq!(read(&all).last(), Some(&(7, 3, None)));
+        assert!(ours.is_empty(), "every node finds out by itself");
     }
 }

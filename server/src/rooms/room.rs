@@ -3,23 +3,25 @@
 
 mod announced;
 mod attach;
+mod hear;
 mod measure;
+mod other_nodes;
 mod ticks;
 
 use std::{
     collections::{HashMap, hash_map::Entry},
     sync::Arc,
+    time::Duration,
 };
 
-use coderoom_backing::bus::{BusEvent, Subscription};
 use coderoom_protocol::{
     control::{NoticeCode, ServerMessage},
     gate,
     ids::{FileId, TaskId},
 };
-use coderoom_worker::announce::task_topic;
 use tokio::time::Instant;
 
+use self::hear::Hearing;
 use super::{
     Shared,
     document::{Document, Measure, Surroundings, Ticket, receive::EMPTY_UPDATE},
@@ -47,6 +49,12 @@ pub(super) struct Room {
     restless: Vec<Place>,
     /// When gathered presence is sent.
     presence_due: Option<Instant>,
+    /// Places whose presence another node asked for.
+    asked: Vec<Place>,
+    /// When edits that are missing are read.
+    gap_due: Option<Instant>,
+    /// When open documents are compared with the tables.
+    compare_due: Option<Instant>,
     /// When to look for what has expired or is idle.
     sweep_due: Option<Instant>,
     /// Since when nobody has been here.
@@ -60,8 +68,8 @@ pub(super) struct Room {
 pub(super) async fn run(shared: Arc<Shared>, task: TaskId, mailbox: Arc<Mailbox>) {
     // Boxed: most rooms are idle, and what an idle task costs is the size of this future.
     let mut room = Box::new(Room::new(shared, task, mailbox));
-    let mut announcements = room.subscribe().await;
-    let mut letters = Vec::new();
+    let mut hearing = Hearing::begin(&room.around.shared.bus, task).await;
+    let (mut letters, mut heard) = (Vec::new(), Vec::new());
     loop {
         let due = room.next_due();
         // Not in a fixed order: a room that is never without letters must still hear the bus and its own clock.
@@ -75,11 +83,10 @@ pub(super) async fn run(shared: Arc<Shared>, task: TaskId, mailbox: Arc<Mailbox>
                     letters = Vec::new();
                 }
             }
-            event = hear(&mut announcements) => {
+            () = hearing.take(&mut heard) => {
                 room.begin_batch();
-                match event {
-                    BusEvent::Message(bytes) => room.announced(&bytes),
-                    BusEvent::Lost => room.lost(),
+                for event in heard.drain(..) {
+                    room.heard(event);
                 }
             }
             () = sleep_until(due) => {
@@ -91,13 +98,6 @@ pub(super) async fn run(shared: Arc<Shared>, task: TaskId, mailbox: Arc<Mailbox>
         if room.may_end() && room.around.mailbox.close_if_empty() {
             return;
         }
-    }
-}
-
-async fn hear(announcements: &mut Option<Subscription>) -> BusEvent {
-    match announcements {
-        Some(subscription) => subscription.next().await,
-        None => std::future::pending().await,
     }
 }
 
@@ -122,28 +122,21 @@ impl Room {
                 space,
                 measure: Measure::No,
                 unsubmitted: Vec::new(),
+                has_gap: false,
             },
             documents: HashMap::new(),
             places: HashMap::new(),
             members: Members::default(),
             presence: Presence::default(),
             restless: Vec::new(),
+            asked: Vec::new(),
+            gap_due: None,
+            compare_due: None,
             presence_due: None,
             sweep_due: None,
             empty_since: Some(now),
             is_draining: false,
             is_deleted: false,
-        }
-    }
-
-    /// Without announcements a room still edits; a bus that refuses is asked no more than once, and said to be broken.
-    async fn subscribe(&self) -> Option<Subscription> {
-        match self.around.shared.bus.subscribe(&task_topic(self.around.task)).await {
-            Ok(subscription) => Some(subscription),
-            Err(error) => {
-                tracing::error!(error = %error, task.id = %self.around.task, "a room hears no announcements");
-                None
-            }
         }
     }
 
@@ -160,6 +153,10 @@ impl Room {
         }
         for (code, file, message) in std::mem::take(&mut self.around.notices) {
             self.notice(code, Some(file), &message);
+        }
+        if std::mem::take(&mut self.around.has_gap) {
+            let due = self.around.now + Duration::from_millis(self.around.shared.settings.gap_ms);
+            self.gap_due.get_or_insert(due);
         }
         self.begin_measure();
     }
@@ -198,6 +195,14 @@ impl Room {
                     self.end_document(file, why);
                 }
             }
+            Letter::CaughtUp(since) => {
+                let (file, reading, since) = *since;
+                let outcome = self.with(file, |document, around| document.caught_up(around, reading, since));
+                if let Some(Err(why)) = outcome {
+                    self.end_document(file, why);
+                }
+            }
+            Letter::Numbers(numbers) => self.compared(&numbers),
             Letter::Compacted(compacted) => {
                 let (file, generation, done) = *compacted;
                 self.with(file, |document, around| document.compacted(around, generation, &done));
@@ -304,7 +309,8 @@ impl Room {
             self.documents.is_empty()
                 && self.empty_since.is_some_and(|since| self.around.now.duration_since(since) >= idle)
         };
-        (self.is_draining || is_idle()) && self.documents.values().all(Document::is_settled)
+        let has_told = !self.is_draining || self.presence_due.is_none();
+        (self.is_draining || is_idle()) && has_told && self.documents.values().all(Document::is_settled)
     }
 }
 

@@ -3,6 +3,12 @@
 /// How rooms behave. Sizes are bytes, times are milliseconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoomSettings {
+    /// Whether other nodes work on the same tables and hear the same bus.
+    pub other_nodes: bool,
+    /// A gap in the numbers of edits is filled from the tables when it has not closed by itself after this long.
+    pub gap_ms: u64,
+    /// With other nodes, open documents are compared with the tables this often: a node may die before it tells anybody.
+    pub compare_ms: u64,
     /// A room without sessions ends after this long.
     pub idle_room_ms: u64,
     /// A document without edits, joiners and readers leaves memory after this long; its members stay attached.
@@ -46,6 +52,9 @@ pub struct RoomSettings {
 impl Default for RoomSettings {
     fn default() -> Self {
         Self {
+            other_nodes: false,
+            gap_ms: 25,
+            compare_ms: 5_000,
             idle_room_ms: 30_000,
             idle_document_ms: 30_000,
             mailbox_bytes: 4 * 1024 * 1024,

@@ -10,4 +10,5 @@ mod presence;
 mod second_door;
 mod space;
 mod syncing;
+mod two_nodes;
 mod writes;

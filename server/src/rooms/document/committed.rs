@@ -3,17 +3,19 @@
 use bytes::Bytes;
 use coderoom_protocol::{
     control::{FileWritten, NoticeCode},
+    ids::FileId,
     problem::{ErrorCode, WireError},
 };
 
 use super::{Document, Gathered, InFlight, Measure, Surroundings, new_generation};
 use crate::rooms::{
+    between_nodes::{Message, StoredRow},
     compact,
     event::{Framing, SessionId},
     group_commit::{Outcome, Rejected},
+    log_row,
     mailbox::Letter,
     members::{Answers, Member, add_answer},
-    replica::ReplicaError,
 };
 
 /// The edits of one commit, taken from what is in flight, with what is due after them.
@@ -77,16 +79,18 @@ impl Document {
         });
         self.members.push_updates(batch.updates.iter(), but, || before.clone());
         self.members.push_answers(&batch.answers);
-        // On a cluster the batch is published here: task, file, epoch, `first`, the updates, this node. Once.
+        if let Some(publisher) = &around.shared.publisher {
+            publisher.publish(around.task, Message::Edits(batch.row(self.file, live.epoch, first)));
+        }
 
-        let follows = first == live.seq + 1;
         let mut fault = None;
         match &live.replica {
-            Some(replica) if follows => fault = replica.apply(batch.updates.iter().map(Bytes::as_ref)).err(),
-            Some(_) => fault = Some(ReplicaError::Refused(format!("edit {first} does not follow edit {}", live.seq))),
+            // It rests on nothing that is not here: what other nodes stored before it may come later.
+            Some(replica) => fault = replica.apply(batch.updates.iter().map(Bytes::as_ref)).err(),
             None => live.unapplied.extend((first..).zip(batch.updates.iter().cloned())),
         }
-        live.seq = last;
+        live.note_stored(first, last);
+        around.has_gap |= live.has_gap();
         live.version += 1;
         live.forget_cache();
         for Answers { session, .. } in &batch.answers {
@@ -190,7 +194,7 @@ impl Document {
         self.write_next(around);
     }
 
-    fn compact_if_due(&mut self, around: &mut Surroundings) {
+    pub(super) fn compact_if_due(&mut self, around: &mut Surroundings) {
         let settings = &around.shared.settings;
         let Some(live) = &self.live else { return };
         let edits = live.loose_edits - live.compaction_failed_at.map_or(0, |at| at.min(live.loose_edits));
@@ -203,7 +207,7 @@ impl Document {
     pub(in crate::rooms) fn compact(&mut self, around: &mut Surroundings) {
         let Some(live) = &mut self.live else { return };
         let Some(replica) = &live.replica else { return };
-        if live.is_compacting {
+        if live.is_compacting || live.has_gap() {
             return;
         }
         let compaction = match compact::begin(self.file, live.epoch, live.seq, replica) {
@@ -248,7 +252,16 @@ impl Document {
 }
 
 impl Batch {
-    fn take(&mut self, entry: InFlight, file: coderoom_protocol::ids::FileId, last: u64) {
+    /// As the tables have it.
+    fn row(&self, file: FileId, epoch: u64, first: u64) -> StoredRow {
+        let mut data = Vec::with_capacity(self.bytes + self.updates.len() * 2);
+        for update in &self.updates {
+            log_row::append(&mut data, update);
+        }
+        StoredRow { file, epoch, seq: first, count: self.updates.len() as u64, data: data.into() }
+    }
+
+    fn take(&mut self, entry: InFlight, file: FileId, last: u64) {
         match entry {
             InFlight::Edit { author, update, .. } => {
                 if self.updates.is_empty() {

@@ -1,13 +1,13 @@
 //! Bringing a document into memory, once for however many wait, and building it anew after a fault.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use coderoom_protocol::{
     control::NoticeCode,
     problem::{ErrorCode, WireError},
 };
 
-use super::{Document, Held, InFlight, Live, Surroundings, Waiting, new_generation};
+use super::{Document, Held, InFlight, Live, Surroundings, new_generation};
 use crate::rooms::{
     event::{RoomEvent, SessionId},
     load_document::{self, LoadError, Loaded},
@@ -20,8 +20,7 @@ impl Document {
     /// Does what an event asks for, or keeps it until the replica is there.
     pub(in crate::rooms) fn handle(&mut self, around: &mut Surroundings, event: RoomEvent) {
         if self.waiting.is_none() && self.live.is_none() {
-            self.generation = new_generation();
-            self.begin_load(around);
+            self.begin_life(around);
         }
         if self.waiting.is_some() {
             return self.hold(around, event);
@@ -30,13 +29,15 @@ impl Document {
             RoomEvent::Update { session, update, is_step2 } => self.receive(around, session, update, is_step2),
             RoomEvent::SyncStep1 { session, state_vector } => self.step1(around, session, &state_vector),
             RoomEvent::Drained { session } => self.drained(around, session),
+            // Against the text that all nodes have stored, not what this one has heard of.
+            RoomEvent::WriteText { .. } if self.may_be_behind(around) => self.catch_up_first(around, event),
             RoomEvent::WriteText { text, reply, .. } => self.write_text(around, text, reply),
             // Everything else is the room's.
             _ => {}
         }
     }
 
-    fn hold(&mut self, around: &Surroundings, event: RoomEvent) {
+    pub(super) fn hold(&mut self, around: &Surroundings, event: RoomEvent) {
         let Some(waiting) = &mut self.waiting else { return };
         let cost = 256 + payload_len(&event);
         if waiting.bytes + cost > around.shared.settings.loading_bytes {
@@ -61,8 +62,15 @@ impl Document {
         }
     }
 
+    /// Brings the document into memory.
+    pub(super) fn begin_life(&mut self, around: &Surroundings) {
+        self.generation = new_generation();
+        self.begin_load(around);
+    }
+
     fn begin_load(&mut self, around: &Surroundings) {
-        self.waiting = Some(Box::default());
+        self.waiting.get_or_insert_default();
+        self.is_loading = true;
         let (file, generation, task) = (self.file, self.generation, around.task);
         let (shared, mailbox) = (around.shared.clone(), around.mailbox.clone());
         let (shortest, longest) = shared.settings.retry_ms;
@@ -85,6 +93,7 @@ impl Document {
         if generation != self.generation && self.live.is_none() {
             return Ok(());
         }
+        self.is_loading = false;
         let loaded = match loaded {
             Ok(loaded) => loaded,
             Err(LoadError::Gone) => return Err(Farewell::Deleted),
@@ -94,21 +103,45 @@ impl Document {
             }
         };
         match &mut self.live {
-            None => self.live = Some(Box::new(Live::new(loaded))),
-            Some(_) => self.rebuilt(around, loaded)?,
+            None => {
+                self.live = Some(Box::new(Live::new(loaded)));
+                self.wake_members();
+            }
+            Some(_) => self.rebuilt(loaded)?,
         }
-        // A rebuild may have found that it must begin again: then everything goes on waiting.
-        if self.live.as_ref().is_some_and(|live| live.replica.is_some()) {
-            let waiting = self.waiting.take().unwrap_or_default();
-            self.used_at = around.now;
-            for held in waiting.held {
-                match held {
-                    Held::Event(event) => self.handle(around, event),
-                    Held::Ticket(ticket) => self.join_barrier(&ticket),
-                }
+        self.used_at = around.now;
+        self.go_on(around);
+        Ok(())
+    }
+
+    /// Does what waited. The document is as the tables had it a moment ago.
+    pub(super) fn go_on(&mut self, around: &mut Surroundings) {
+        let Some(waiting) = self.waiting.take() else { return };
+        if let Some(live) = &mut self.live {
+            live.heard = live.heard.max(waiting.heard);
+            around.has_gap |= live.has_gap();
+        }
+        self.is_fresh = true;
+        for held in waiting.held {
+            match held {
+                Held::Event(event) => self.handle(around, event),
+                Held::Ticket(ticket) => self.join_barrier(&ticket),
             }
         }
-        Ok(())
+        self.is_fresh = false;
+    }
+
+    /// Members that stayed while the document was not in memory get what came meanwhile.
+    fn wake_members(&mut self) {
+        let (Some(live), Some(rested)) = (&mut self.live, self.rested.take()) else { return };
+        let (seq, known) = *rested;
+        if live.seq > seq
+            && let Ok(state) = live.diff(&known)
+        {
+            let before = (known, live.version);
+            live.version += 1;
+            self.members.push_updates([state].iter(), None, || before.clone());
+        }
     }
 
     /// After a fault in the replica, or when the tables have edits that did not come from here: reads everything again.
@@ -117,31 +150,38 @@ impl Document {
         let Some(live) = &mut self.live else { return };
         metrics::counter!("coderoom_documents_rebuilt_total").increment(1);
         tracing::error!(error = %why, file.id = %self.file, seq = live.seq, "a document is built anew from its log");
-        live.replica = None;
-        live.forget_cache();
         around.notices.push((NoticeCode::Rebuilt, self.file, "The document was rebuilt after a fault.".into()));
-        if self.waiting.is_none() {
+        self.load_anew(around);
+    }
+
+    /// Reads everything again, unless that is under way.
+    pub(super) fn load_anew(&mut self, around: &Surroundings) {
+        if let Some(live) = &mut self.live {
+            live.replica = None;
+            live.forget_cache();
+        }
+        if !self.is_loading {
             self.begin_load(around);
         }
     }
 
-    fn rebuilt(&mut self, around: &mut Surroundings, loaded: Loaded) -> Result<(), Farewell> {
+    fn rebuilt(&mut self, loaded: Loaded) -> Result<(), Farewell> {
         let Some(live) = &mut self.live else { return Ok(()) };
         if loaded.epoch != live.epoch {
             return Err(Farewell::Deleted);
         }
         live.unapplied.retain(|(seq, _)| *seq > loaded.seq);
-        if live.unapplied.first().is_some_and(|(seq, _)| *seq != loaded.seq + 1) {
-            // It was read before the edits it lacks were stored: once more.
-            self.begin_load_again(around);
-            return Ok(());
-        }
         let newer = std::mem::take(&mut live.unapplied);
         let applied = loaded.replica.apply(newer.iter().map(|(_, update)| update.as_ref()));
         let vector = applied.and_then(|()| loaded.replica.vector());
         let Ok(vector) = vector else { return Err(Farewell::Damaged) };
         let known = std::mem::replace(&mut live.shown, vector);
-        live.seq = live.seq.max(loaded.seq);
+        live.seq = loaded.seq;
+        live.beyond.clear();
+        for (seq, _) in newer {
+            live.note_stored(seq, seq);
+        }
+        live.note_stored(loaded.seq, loaded.seq);
         live.replica = Some(loaded.replica);
         live.version += 1;
         live.loose_edits = loaded.loose_edits;
@@ -163,12 +203,6 @@ impl Document {
         Ok(())
     }
 
-    fn begin_load_again(&mut self, around: &Surroundings) {
-        let held = self.waiting.take();
-        self.begin_load(around);
-        self.waiting = held.or_else(|| Some(Box::new(Waiting::default())));
-    }
-
     /// Ends everything about a document that cannot be had; gives the sessions that were attached.
     pub(in crate::rooms) fn end(&mut self, around: &mut Surroundings, why: Farewell) -> Vec<SessionId> {
         self.roll_back(around);
@@ -179,6 +213,7 @@ impl Document {
             }
         }
         self.live = None;
+        self.rested = None;
         around.shared.commits.forget(self.file);
         self.members.end(why, |_| true)
     }
@@ -198,6 +233,9 @@ impl Live {
         Self {
             epoch: loaded.epoch,
             seq: loaded.seq,
+            beyond: BTreeMap::new(),
+            heard: loaded.seq,
+            catching_up: None,
             replica: Some(loaded.replica),
             unapplied: Vec::new(),
             accepted: loaded.vector.clone(),

@@ -8,7 +8,7 @@ use coderoom_protocol::{
 
 use super::{Cache, Document, InFlight, Live, Surroundings};
 use crate::rooms::{
-    event::SessionId,
+    event::{RoomEvent, SessionId},
     log_row,
     members::{Behind, Members},
     outbox::Pushed,
@@ -35,6 +35,8 @@ enum Verdict {
     TooLarge,
     /// Not taken; the client may be ahead of us and is asked for everything.
     Ask,
+    /// Judged again when the document has caught up with what other nodes have stored.
+    CatchUp,
 }
 
 impl Document {
@@ -48,8 +50,9 @@ impl Document {
     ) {
         let Some(live) = &mut self.live else { return };
         let Some(member) = self.members.get(session) else { return };
+        let may_be_behind = around.shared.publisher.is_some() && !self.is_fresh;
         let verdict = if member.session.role.may_edit() {
-            live.judge(&update, is_step2, around, self.file)
+            live.judge(&update, is_step2, around, self.file, may_be_behind)
         } else {
             live.judge_reader(&update, is_step2)
         };
@@ -71,6 +74,7 @@ impl Document {
                     member.has_refused = true;
                 }
             }
+            Verdict::CatchUp => self.catch_up_first(around, RoomEvent::Update { session, update, is_step2 }),
             Verdict::Ask => {
                 live.answer(&self.members, session, false);
                 // The answer to a step 1 that still has holes would only be the same again.
@@ -83,12 +87,17 @@ impl Document {
 
     /// Answers a client's state vector with what it lacks, and asks for what we lack.
     pub(in crate::rooms) fn step1(&mut self, around: &mut Surroundings, session: SessionId, vector: &[u8]) {
-        let Some(live) = &mut self.live else { return };
-        let Some(member) = self.members.get_mut(session) else { return };
+        let Some(live) = &self.live else { return };
         let known = match StateVector::parse(vector) {
             Ok(known) => known,
             Err(refusal) => return count_refusal(&refusal),
         };
+        if !live.accepted.covers(&known) && self.may_be_behind(around) {
+            let state_vector = Bytes::copy_from_slice(vector);
+            return self.catch_up_first(around, RoomEvent::SyncStep1 { session, state_vector });
+        }
+        let Some(live) = &mut self.live else { return };
+        let Some(member) = self.members.get_mut(session) else { return };
         self.used_at = around.now;
         let state = match live.diff(&known) {
             Ok(state) => state,
@@ -139,11 +148,12 @@ impl Live {
         is_step2: bool,
         around: &mut Surroundings,
         file: coderoom_protocol::ids::FileId,
+        may_be_behind: bool,
     ) -> Verdict {
         let facts = match gate::check(update, |client| self.accepted.get(client)) {
             Ok(facts) => facts,
-            // One node: nobody else writes to the tables. On a cluster the edits that other nodes have stored since are
-            // read here first, and the gate is asked again.
+            // The client may come from another node, and have what this one has not heard of yet.
+            Err(refusal) if refusal.needs_resync() && may_be_behind => return Verdict::CatchUp,
             Err(refusal) => {
                 count_refusal(&refusal);
                 return if refusal.needs_resync() { Verdict::Ask } else { Verdict::Refuse };

@@ -28,6 +28,9 @@ impl Document {
             return Some(around.now + idle);
         }
         live.store_size(self.file, around);
+        if around.shared.publisher.is_some() && !self.members.is_empty() {
+            self.rested = Some(Box::new((live.seq, live.shown.clone())));
+        }
         self.live = None;
         around.shared.commits.forget(self.file);
         None
@@ -41,6 +44,7 @@ impl Document {
                     && live.writing.is_none()
                     && live.writes.is_empty()
                     && !live.is_compacting
+                    && live.catching_up.is_none()
                     && live.replica.is_some()
             })
     }

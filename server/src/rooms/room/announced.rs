@@ -122,9 +122,12 @@ impl Room {
     pub(super) fn files_left(&mut self, left: Option<FilesLeft>) {
         self.tree_changed();
         let Some(FilesLeft { revision, files }) = left else { return self.task_deleted() };
-        let gone: Vec<_> = self.documents.keys().filter(|file| !files.contains(file)).copied().collect();
+        let gone: Vec<_> = self.documents.keys().filter(|file| !files.contains_key(file)).copied().collect();
         for file in gone {
             self.end_document(file, Farewell::Deleted);
+        }
+        for (file, seq) in files {
+            self.with(file, |document, around| document.heard_of(around, seq));
         }
         for _ in 0..2 {
             self.tell(&ServerMessage::Tree { revision, changes: Vec::new(), by: String::new() });
@@ -137,7 +140,7 @@ async fn files_left(tables: &Tables, task: TaskId) -> Result<Option<FilesLeft>, 
     let row = tx.query_opt("SELECT revision FROM tasks WHERE id = $1", values![task.to_string()]).await?;
     let Some(row) = row else { return Ok(None) };
     let files =
-        tx.query("SELECT id FROM files WHERE task_id = $1 AND kind = 'text'", values![task.to_string()]).await?;
-    let files = files.iter().map(|row| row.parse(0)).collect::<Result<_, _>>()?;
+        tx.query("SELECT id, seq FROM files WHERE task_id = $1 AND kind = 'text'", values![task.to_string()]).await?;
+    let files = files.iter().map(|row| Ok((row.parse(0)?, row.uint(1)?))).collect::<Result<_, TablesError>>()?;
     Ok(Some(FilesLeft { revision: row.uint(0)?, files }))
 }

@@ -24,7 +24,11 @@ impl Room {
         }
         let id = session.id;
         self.places.insert(id, place);
+        let is_first = self.members_at(place).is_empty();
         self.members_at(place).add(session);
+        if is_first {
+            self.ask_who_is_here(place);
+        }
         self.empty_since = None;
         self.push_all_presence(id);
     }

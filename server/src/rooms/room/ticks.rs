@@ -9,7 +9,7 @@ use crate::rooms::{document::Measure, event::Place, space::LOOK_FOR_SPACE};
 
 impl Room {
     pub(super) fn next_due(&self) -> Option<Instant> {
-        [self.presence_due, self.sweep_due].into_iter().flatten().min()
+        [self.presence_due, self.sweep_due, self.gap_due, self.compare_due].into_iter().flatten().min()
     }
 
     /// Presence of a place has something to tell.
@@ -17,6 +17,10 @@ impl Room {
         if !self.restless.contains(&place) {
             self.restless.push(place);
         }
+        self.presence_soon();
+    }
+
+    pub(super) fn presence_soon(&mut self) {
         let tick = Duration::from_millis(self.around.shared.settings.presence_tick_ms);
         self.presence_due.get_or_insert(self.around.now + tick);
     }
@@ -45,6 +49,14 @@ impl Room {
             self.presence_due = None;
             self.send_presence();
         }
+        if self.gap_due.is_some_and(|due| due <= now) {
+            self.gap_due = None;
+            self.fill_gaps();
+        }
+        if self.compare_due.is_some_and(|due| due <= now) {
+            self.compare_due = None;
+            self.compare();
+        }
         if self.sweep_due.is_some_and(|due| due <= now) {
             self.sweep();
         }
@@ -61,8 +73,14 @@ impl Room {
                 },
             };
             if presence.has_changes() {
-                members.push_presence(&presence.flush(), || seen.clone());
+                let (update, ours) = presence.flush();
+                members.push_presence(&update, || seen.clone());
+                self.publish_presence(place, ours);
             }
+        }
+        for place in std::mem::take(&mut self.asked) {
+            let ours = self.presence_at(place).map(|presence| presence.ours());
+            self.publish_presence(place, ours.unwrap_or_default());
         }
     }
 

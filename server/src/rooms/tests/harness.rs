@@ -1,5 +1,8 @@
 //! A node with one task, and clients of it.
 
+mod client;
+pub(super) mod relay;
+
 use std::{
     collections::HashMap,
     path::Path,
@@ -10,20 +13,13 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use coderoom_backing::{bus::Bus, clock::Clock, tables::Tables, values};
 use coderoom_protocol::{
-    awareness,
     control::UserSummary,
-    frame::{
-        SyncMessage,
-        as_client::{ServerFrame, ServerPayload, parse_server_frame},
-        write::address_prefix,
-    },
+    frame::write::address_prefix,
     ids::{FileId, RunId, TaskId, UserId},
     role::Role,
     run::{Run, RunState},
-    y_frame::{YFrame, parse_y_frame},
 };
 use coderoom_worker::{
     announce::{TaskEvent, task_topic},
@@ -33,11 +29,13 @@ use coderoom_worker::{
 use crate::rooms::{
     Place, RoomEvent, RoomSettings, Rooms, Session, SessionId,
     event::{ConnectionId, Framing},
-    outbox::{Next, Outbox, OutboxLimits},
+    outbox::{Outbox, OutboxLimits},
     read_text,
     replica::Replica,
     seed,
 };
+
+pub(super) use self::client::{Client, Door};
 
 /// How long a test waits for what must happen.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -63,10 +61,12 @@ impl Node {
 
     pub(super) async fn start_at(directory: &Path, settings: RoomSettings) -> Self {
         let tables = Tables::open_sqlite(&directory.join("coderoom.db")).await.unwrap();
+        let bus = local_bus(&directory.join("streams")).await;
+        Self::start_on(tables, bus, settings).await
+    }
+
+    pub(super) async fn start_on(tables: Tables, bus: Bus, settings: RoomSettings) -> Self {
         tables.migrate(MIGRATIONS).await.unwrap();
-        let streams = directory.join("streams");
-        std::fs::create_dir_all(&streams).unwrap();
-        let bus = Bus::open_local(&streams).await.unwrap();
         let (task, user) = (TaskId::new(), UserId::new());
         tables
             .execute(
@@ -95,10 +95,15 @@ impl Node {
 
     /// Another node on the same tables, as far as rooms go.
     pub(super) fn twin(&self, settings: RoomSettings) -> Self {
+        self.twin_on(self.bus.clone(), settings)
+    }
+
+    /// The same on another bus.
+    pub(super) fn twin_on(&self, bus: Bus, settings: RoomSettings) -> Self {
         Self {
             tables: self.tables.clone(),
-            bus: self.bus.clone(),
-            rooms: rooms(&self.tables, &self.bus, &self.roles, settings),
+            rooms: rooms(&self.tables, &bus, &self.roles, settings),
+            bus,
             task: self.task,
             user: self.user,
             roles: Arc::clone(&self.roles),
@@ -227,6 +232,12 @@ impl Node {
     }
 }
 
+/// A bus in this process, whose streams are in this directory.
+pub(super) async fn local_bus(streams: &Path) -> Bus {
+    std::fs::create_dir_all(streams).unwrap();
+    Bus::open_local(streams).await.unwrap()
+}
+
 fn next_number() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(100_000);
     NEXT.fetch_add(1, Ordering::Relaxed)
@@ -278,210 +289,6 @@ fn queued_run(task: TaskId) -> Run {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Door {
-    Room,
-    Second,
-    Text,
-}
-
-/// Somebody with a replica and an outbox that is read when the test says so.
-pub(super) struct Client {
-    pub(super) id: SessionId,
-    /// Its Yjs client id.
-    pub(super) number: u64,
-    pub(super) outbox: Arc<Outbox>,
-    rooms: Rooms,
-    task: TaskId,
-    pub(super) replica: Replica,
-    place: Place,
-    role: Role,
-    user: UserId,
-    door: Door,
-    /// Every SyncStatus, in order.
-    pub(super) answers: Vec<bool>,
-    pub(super) is_synced: bool,
-    /// State vectors that the server asked with.
-    pub(super) step1s: Vec<Vec<u8>>,
-    /// Updates that came (not step 2).
-    pub(super) updates: usize,
-    /// Bytes of answers to step 1.
-    pub(super) sync_bytes: usize,
-    pub(super) presence: HashMap<u64, (u32, Option<String>)>,
-    /// Control messages.
-    pub(super) control: Vec<serde_json::Value>,
-    /// Why the room ended the session, or the close code of the socket.
-    pub(super) farewell: Option<String>,
-    /// Whether the server's questions are answered, as clients do.
-    pub(super) answers_step1: bool,
-    /// Keeps the replica as it is, whatever comes.
-    pub(super) drops_updates: bool,
-}
-
-impl Client {
-    pub(super) async fn send(&self, event: RoomEvent) {
-        self.rooms.open(self.task).await.unwrap().send(event).await.unwrap();
-    }
-
-    async fn send_if_open(&self, event: RoomEvent) {
-        if let Ok(room) = self.rooms.open(self.task).await {
-            let _ = room.send(event).await;
-        }
-    }
-
-    pub(super) async fn detach(&self) {
-        self.send(RoomEvent::Detach { session: self.id }).await;
-    }
-
-    pub(super) async fn send_update(&self, update: impl Into<Bytes>) {
-        self.send(RoomEvent::Update { session: self.id, update: update.into(), is_step2: false }).await;
-    }
-
-    pub(super) async fn send_step2(&self, update: impl Into<Bytes>) {
-        self.send(RoomEvent::Update { session: self.id, update: update.into(), is_step2: true }).await;
-    }
-
-    pub(super) async fn send_step1(&self) {
-        let state_vector = self.replica.vector().unwrap().encode().into();
-        self.send(RoomEvent::SyncStep1 { session: self.id, state_vector }).await;
-    }
-
-    pub(super) async fn announce(&self, entries: &[awareness::Entry<'_>]) {
-        let mut update = Vec::new();
-        awareness::encode(&mut update, entries.iter().copied());
-        self.send(RoomEvent::Awareness { session: self.id, update: update.into() }).await;
-    }
-
-    /// Edits its own replica; gives the update, not sent yet.
-    pub(super) fn edit(&self, offset: u32, removed: u32, inserted: &str) -> Vec<u8> {
-        self.replica.edit([(offset, removed, inserted.to_owned())]).unwrap()
-    }
-
-    /// Edits and sends.
-    pub(super) async fn type_at(&self, offset: u32, inserted: &str) {
-        self.send_update(self.edit(offset, 0, inserted)).await;
-    }
-
-    pub(super) fn text(&self) -> String {
-        self.replica.text().unwrap()
-    }
-
-    pub(super) async fn sync(&mut self) {
-        self.is_synced = false;
-        let answered = self.answers.len();
-        self.send_step1().await;
-        self.wait("step 2", |client| client.is_synced).await;
-        if self.door == Door::Room {
-            self.wait("the answer to our step 2", |client| client.answers.len() > answered).await;
-        }
-    }
-
-    /// Reads the outbox until something holds.
-    pub(super) async fn wait(&mut self, what: &str, holds: impl Fn(&Self) -> bool) {
-        let deadline = tokio::time::Instant::now() + PATIENCE;
-        while !holds(self) {
-            let read = tokio::time::timeout_at(deadline, self.read()).await;
-            assert!(read.is_ok(), "client {} did not get: {what} ({:?})", self.number, self.answers);
-        }
-    }
-
-    pub(super) async fn wait_text(&mut self, text: &str) {
-        self.wait(&format!("the text {text:?}"), |client| client.text() == text).await;
-    }
-
-    pub(super) async fn wait_answers(&mut self, answers: &[bool]) {
-        self.wait(&format!("the answers {answers:?}"), |client| client.answers.len() >= answers.len()).await;
-        assert_eq!(self.answers, answers);
-    }
-
-    /// Reads what has come, until nothing has for a while.
-    pub(super) async fn read_all(&mut self) {
-        while tokio::time::timeout(Duration::from_millis(60), self.read()).await.is_ok() {}
-    }
-
-    /// Reads what is there.
-    pub(super) async fn read_all_quickly(&mut self) {
-        while tokio::time::timeout(Duration::from_millis(1), self.read()).await.is_ok() {}
-    }
-
-    async fn read(&mut self) {
-        let mut batch = Vec::new();
-        match self.outbox.next(&mut batch).await {
-            Next::Close { code, .. } => {
-                self.farewell = Some(code.to_string());
-                return;
-            }
-            Next::Write => {}
-        }
-        for bytes in batch {
-            for payload in split_frames(&bytes) {
-                match self.door {
-                    Door::Room => self.take_room_frame(payload).await,
-                    Door::Second => self.take_y_frame(payload).await,
-                    Door::Text => self.control.push(serde_json::from_slice(payload).unwrap()),
-                }
-            }
-        }
-        for session in self.outbox.take_drained() {
-            self.send(RoomEvent::Drained { session }).await;
-        }
-    }
-
-    async fn take_room_frame(&mut self, payload: &[u8]) {
-        let ServerFrame::Message { message, .. } = parse_server_frame(payload).unwrap() else { panic!("a message") };
-        match message {
-            ServerPayload::Sync(message) => self.take_sync(message).await,
-            ServerPayload::Awareness(update) => self.take_presence(update),
-            ServerPayload::SyncStatus(is_stored) => self.answers.push(is_stored),
-            ServerPayload::Stateless(json) => self.control.push(serde_json::from_str(json).unwrap()),
-            ServerPayload::Close(reason) | ServerPayload::AuthDenied(reason) => self.farewell = Some(reason.into()),
-            ServerPayload::AuthOk(scope) => self.control.push(serde_json::json!({ "scope": scope })),
-            other => panic!("unexpected {other:?}"),
-        }
-    }
-
-    async fn take_y_frame(&mut self, payload: &[u8]) {
-        match parse_y_frame(payload).unwrap() {
-            YFrame::Sync(message) => self.take_sync(message).await,
-            YFrame::Awareness(update) => self.take_presence(update),
-            other => panic!("unexpected {other:?}"),
-        }
-    }
-
-    async fn take_sync(&mut self, message: SyncMessage<'_>) {
-        match message {
-            SyncMessage::Step1(vector) => {
-                self.step1s.push(vector.to_vec());
-                if self.answers_step1 {
-                    let known = coderoom_protocol::gate::StateVector::parse(vector).unwrap();
-                    self.send_step2(self.replica.diff_v1(&known).unwrap()).await;
-                }
-            }
-            SyncMessage::Step2(update) => {
-                self.is_synced = true;
-                self.sync_bytes += update.len();
-                self.apply(update);
-            }
-            SyncMessage::Update(update) => {
-                self.updates += 1;
-                self.apply(update);
-            }
-        }
-    }
-
-    fn apply(&self, update: &[u8]) {
-        if !self.drops_updates {
-            self.replica.apply([update]).unwrap();
-        }
-    }
-
-    fn take_presence(&mut self, update: &[u8]) {
-        for entry in awareness::parse(update).unwrap() {
-            self.presence.insert(entry.client, (entry.clock, entry.state.map(str::to_owned)));
-        }
-    }
-}
-
 /// Waits until something in the node holds.
 pub(super) async fn eventually<F: Future<Output = bool>>(what: &str, holds: impl Fn() -> F) {
     let deadline = tokio::time::Instant::now() + PATIENCE;
@@ -489,19 +296,4 @@ pub(super) async fn eventually<F: Future<Output = bool>>(what: &str, holds: impl
         assert!(tokio::time::Instant::now() < deadline, "this did not happen: {what}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-}
-
-/// The payloads of whole, unmasked WebSocket frames.
-fn split_frames(mut bytes: &[u8]) -> Vec<&[u8]> {
-    let mut payloads = Vec::new();
-    while let [_, length, rest @ ..] = bytes {
-        let (length, rest) = match *length {
-            126 => (usize::from(u16::from_be_bytes([rest[0], rest[1]])), &rest[2..]),
-            127 => (u64::from_be_bytes(rest[..8].try_into().unwrap()) as usize, &rest[8..]),
-            short => (usize::from(short), rest),
-        };
-        payloads.push(&rest[..length]);
-        bytes = &rest[length..];
-    }
-    payloads
 }
