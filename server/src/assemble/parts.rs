@@ -9,7 +9,7 @@ use coderoom_worker::{executor::RunLimits, limits::RunSettings, runs::Runs};
 use futures_util::future::BoxFuture;
 
 use crate::{
-    config::{Settings, value::Secret},
+    config::{Settings, topics::BusKind, value::Secret},
     people::{People, PeopleSettings},
     rooms::{Ask, RoomSettings, Rooms},
     sockets::SocketSettings,
@@ -80,6 +80,7 @@ pub(super) fn rooms(
     runs: &Runs,
 ) -> Rooms {
     let room_settings = RoomSettings {
+        other_nodes: !matches!(settings.deployment.bus, BusKind::Local),
         max_text_bytes: settings.limits.max_text_size.0,
         max_task_bytes: settings.limits.max_task_size.0,
         idle_room_ms: ms(settings.rooms.idle_room),
