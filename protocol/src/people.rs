@@ -3,7 +3,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{control::UserSummary, ids::UserId, role::Role};
+use crate::{
+    control::UserSummary,
+    ids::{TaskId, UserId},
+    role::Role,
+};
 
 /// Name and password.
 #[derive(Clone, Serialize, Deserialize, ts_rs::TS, utoipa::ToSchema)]
@@ -46,6 +50,38 @@ pub struct PasswordChange {
     pub new: String,
 }
 
+/// What an API token lets its bearer do; never more than its user may.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ts_rs::TS, utoipa::ToSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// Read files, runs and logs, and be seen in rooms. Every scope has it.
+    Read,
+    /// Also change files, and make tasks (unless the token is for named tasks).
+    Edit,
+    /// Also submit, stop and repeat runs.
+    Run,
+    /// Everything its user may: share and delete tasks, the account itself, and for administrators the server.
+    Admin,
+}
+
+impl Scope {
+    /// Every scope.
+    pub const ALL: [Self; 4] = [Self::Read, Self::Edit, Self::Run, Self::Admin];
+
+    /// The word used in tables and JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Edit => "edit",
+            Self::Run => "run",
+            Self::Admin => "admin",
+        }
+    }
+}
+
 /// An API token without its secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS, utoipa::ToSchema)]
 pub struct TokenLine {
@@ -62,6 +98,10 @@ pub struct TokenLine {
     /// The same for its last use, within a minute.
     #[ts(type = "number | null")]
     pub last_used_at: Option<i64>,
+    /// What its bearer may do.
+    pub scopes: Vec<Scope>,
+    /// The only tasks it is good for; absent: all of its user's.
+    pub tasks: Option<Vec<TaskId>>,
 }
 
 /// A user's tokens, newest first.
@@ -81,6 +121,18 @@ pub struct NewToken {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
     pub expires_days: Option<u32>,
+    /// The same to the millisecond since the Unix epoch; goes before the days.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional, type = "number")]
+    pub expires_at: Option<i64>,
+    /// What its bearer may do; absent: everything its user may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub scopes: Option<Vec<Scope>>,
+    /// The only tasks it is good for, at most 50; absent: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub tasks: Option<Vec<TaskId>>,
     /// For whom, by name or id; only administrators make tokens for others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
@@ -150,6 +202,35 @@ pub struct SignInLink {
     pub expires_at: i64,
 }
 
+/// A browser session of the caller.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS, utoipa::ToSchema)]
+pub struct SessionLine {
+    /// For ending it.
+    pub id: String,
+    /// Milliseconds since the Unix epoch when it began.
+    #[ts(type = "number")]
+    pub created_at: i64,
+    /// The same for its last use, within a minute.
+    #[ts(type = "number")]
+    pub seen_at: i64,
+    /// The same for when it ends at the latest.
+    #[ts(type = "number")]
+    pub expires_at: i64,
+    /// What the browser called itself.
+    pub agent: String,
+    /// The address it signed in from.
+    pub address: String,
+    /// Whether it is the one that asks.
+    pub current: bool,
+}
+
+/// The caller's sessions, the last used first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS, utoipa::ToSchema)]
+pub struct SessionList {
+    /// The sessions.
+    pub sessions: Vec<SessionLine>,
+}
+
 /// Somebody with a role in a task.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS, utoipa::ToSchema)]
 pub struct MemberLine {
@@ -157,6 +238,11 @@ pub struct MemberLine {
     pub user: UserSummary,
     /// What they may do.
     pub role: Role,
+    /// Milliseconds since the Unix epoch when the membership ends; absent: it does not end by itself.
+    #[ts(type = "number | null")]
+    pub expires_at: Option<i64>,
+    /// The link they came by, while the membership depends on it.
+    pub link: Option<String>,
 }
 
 /// The members of a task, ordered by name.
@@ -172,4 +258,108 @@ pub struct MemberList {
 pub struct RoleChange {
     /// What they may do from now on.
     pub role: Role,
+    /// Milliseconds since the Unix epoch when the membership ends; absent: it does not. Owners stay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional, type = "number")]
+    pub expires_at: Option<i64>,
+}
+
+/// To whom a task goes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Transfer {
+    /// The new owner, by name or id.
+    pub to: String,
+    /// What the caller is from then on; absent: editor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub stay_as: Option<Role>,
+}
+
+/// What makes a link that invites into a task.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewShareLink {
+    /// What who comes by it may do: viewer or editor.
+    pub role: Role,
+    /// Milliseconds since the Unix epoch when it ends, and with it the memberships made by it; absent: when it is deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional, type = "number")]
+    pub expires_at: Option<i64>,
+    /// How many people may come by it; absent: any number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub max_uses: Option<u32>,
+    /// Whether who came by it stays when it ends.
+    #[serde(default)]
+    #[ts(optional, as = "Option<bool>")]
+    pub keeps: bool,
+    /// For whom it is meant: up to 200 characters.
+    #[serde(default)]
+    #[ts(optional, as = "Option<String>")]
+    pub note: String,
+}
+
+/// A link that invites into a task, without its code.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS, utoipa::ToSchema)]
+pub struct ShareLinkLine {
+    /// For deleting it.
+    pub id: String,
+    /// What who comes by it may do.
+    pub role: Role,
+    /// For whom it is meant.
+    pub note: String,
+    /// Whether who came by it stays when it ends.
+    pub keeps: bool,
+    /// Who made it.
+    pub created_by: UserSummary,
+    /// Milliseconds since the Unix epoch when it was made.
+    #[ts(type = "number")]
+    pub created_at: i64,
+    /// The same for when it ends; absent: when it is deleted.
+    #[ts(type = "number | null")]
+    pub expires_at: Option<i64>,
+    /// How many people may come by it; absent: any number.
+    pub max_uses: Option<u32>,
+    /// How many came by it.
+    pub uses: u32,
+}
+
+/// The links of a task, newest first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS, utoipa::ToSchema)]
+pub struct ShareLinkList {
+    /// The links.
+    pub links: Vec<ShareLinkLine>,
+}
+
+/// A link that was just made.
+#[derive(Clone, Serialize, Deserialize, ts_rs::TS, utoipa::ToSchema)]
+pub struct CreatedShareLink {
+    /// The whole address. The code stands behind `#`, so that no server or proxy sees it; it cannot be had again.
+    pub url: String,
+    /// The code alone.
+    pub code: String,
+    /// What is stored of it.
+    pub about: ShareLinkLine,
+}
+
+/// The code of a link that invites into a task.
+#[derive(Clone, Serialize, Deserialize, ts_rs::TS, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LinkCode {
+    /// What the link has after `#`.
+    pub code: String,
+}
+
+/// Where a link leads.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS, utoipa::ToSchema)]
+pub struct Invitation {
+    /// The task.
+    pub task: TaskId,
+    /// Its name.
+    pub name: String,
+    /// What the caller may do there by the link; after accepting it, what they may do there.
+    pub role: Role,
+    /// Who made the link.
+    pub invited_by: UserSummary,
 }

@@ -16,7 +16,10 @@ use crate::{
         TreeChanged,
     },
     gate::ROOT,
-    people::{CreatedToken, Me, MemberList, NewToken, PasswordChange, RoleChange, SignIn, SignInByCode, TokenList},
+    people::{
+        CreatedShareLink, CreatedToken, Invitation, LinkCode, Me, MemberList, NewShareLink, NewToken, PasswordChange,
+        RoleChange, SessionList, ShareLinkList, SignIn, SignInByCode, TokenList, Transfer,
+    },
     problem::{ErrorCode, Problem},
     run::{Reason, RunState},
     task::{
@@ -97,11 +100,18 @@ pub fn generate() -> String {
     file.visit::<SignIn>();
     file.visit::<SignInByCode>();
     file.visit::<PasswordChange>();
+    file.visit::<SessionList>();
     file.visit::<TokenList>();
     file.visit::<NewToken>();
     file.visit::<CreatedToken>();
     file.visit::<MemberList>();
     file.visit::<RoleChange>();
+    file.visit::<Transfer>();
+    file.visit::<NewShareLink>();
+    file.visit::<ShareLinkList>();
+    file.visit::<CreatedShareLink>();
+    file.visit::<LinkCode>();
+    file.visit::<Invitation>();
     file.text.extend(std::mem::take(&mut file.types).into_values());
 
     file.text.push_str("\n/** What the reply to each request has as `result`. */\nexport type Results = {\n");

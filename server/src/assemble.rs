@@ -100,6 +100,7 @@ impl Server {
         };
         tokio::spawn(sweep(app.people.clone(), app.tasks.clone(), app.draining.clone()));
         let engine = executor.map(|executor| engine::start(&app.settings, app.runs.clone(), executor));
+        tokio::spawn(app.people.clone().listen(app.draining.clone()));
         let stop_listening = CancellationToken::new();
         let serving = connections::serve(listener, http::router(app.clone()), app.clone(), stop_listening.clone());
         let listener = tokio::spawn(serving);

@@ -15,6 +15,8 @@ pub mod problem;
 pub mod query;
 pub mod request;
 pub mod runs;
+pub mod sessions;
+pub mod share_links;
 pub mod sign_in;
 pub mod tasks;
 pub mod tokens;
@@ -37,7 +39,9 @@ fn api() -> OpenApiRouter<App> {
         .merge(sign_in::routes())
         .merge(tokens::routes())
         .merge(users::routes())
+        .merge(sessions::routes())
         .merge(members::routes())
+        .merge(share_links::routes())
         .merge(tasks::routes())
         .merge(files::routes())
         .merge(archives::routes())
@@ -63,6 +67,7 @@ pub fn router(app: App) -> Router {
         .merge(health::routes())
         .merge(metrics::routes())
         .merge(web::routes())
+        .layer(middleware::from_fn_with_state(app.clone(), sessions::rotate))
         .layer(DefaultBodyLimit::max(app.settings.server.max_body_size.as_usize()))
         .with_state(app.clone())
         .merge(sockets::routes(app))

@@ -4,6 +4,8 @@
 //! process counts at once.
 
 mod attempts;
+mod changes;
+mod grant;
 mod links;
 mod members;
 mod names;
@@ -11,7 +13,9 @@ mod origin;
 mod password;
 mod secrets;
 mod sessions;
+mod share_links;
 mod sign_in_error;
+mod standing;
 mod tokens;
 mod users;
 
@@ -26,17 +30,20 @@ use coderoom_protocol::{
     control::UserSummary,
     ids::{TaskId, UserId},
     problem::{ErrorCode, WireError},
-    role::Role,
 };
 use moka::future::Cache;
 
+pub use changes::AccessChange;
+pub use grant::{Credential, Grant, Right};
 pub use members::Member;
 pub use names::{MAX_NAME_CHARACTERS, name_key, normal_name};
 pub use password::MAX_PASSWORD_BYTES;
 pub use secrets::TOKEN_PREFIX;
-pub use sessions::{SESSION_COOKIE, SignedIn};
+pub use sessions::{SESSION_COOKIE, Session, SignedIn};
+pub use share_links::{NewShareLink, ShareLink};
 pub use sign_in_error::SignInError;
-pub use tokens::{MAX_TOKEN_NAME_CHARACTERS, NewToken, Token};
+pub use standing::Standing;
+pub use tokens::{MAX_TOKEN_NAME_CHARACTERS, NewToken, Token, TokenWish};
 pub use users::User;
 
 use crate::config::topics;
@@ -48,8 +55,10 @@ pub struct Identity {
     pub user: UserId,
     /// The name shown to others.
     pub name: String,
-    /// May administer the server (and has the role owner in every task).
+    /// May administer the server (and has the role owner in every task): an administrator with a credential that allows it.
     pub is_admin: bool,
+    /// What the credential they came with allows.
+    pub grant: Grant,
 }
 
 impl Identity {
@@ -59,9 +68,38 @@ impl Identity {
         UserSummary { id: self.user, name: self.name.clone() }
     }
 
+    /// Somebody with all the rights of their user: for the server's own work.
+    #[must_use]
+    pub fn whole(user: UserId, name: String, is_admin: bool) -> Self {
+        Self { user, name, is_admin, grant: Grant::whole(Credential::Outside, i64::MAX) }
+    }
+
     /// From the columns id, name, `is_admin` that begin at `column`.
-    fn from_row(row: &Row, column: usize) -> Result<Self, TablesError> {
-        Ok(Self { user: row.parse(column)?, name: row.text(column + 1)?.to_owned(), is_admin: row.bool(column + 2)? })
+    fn from_row(row: &Row, column: usize, grant: Grant) -> Result<Self, TablesError> {
+        let is_admin = row.bool(column + 2)? && grant.is_whole();
+        Ok(Self { user: row.parse(column)?, name: row.text(column + 1)?.to_owned(), is_admin, grant })
+    }
+
+    /// Refuses a credential that does not stand for its user in everything (`not_allowed`).
+    pub fn require_whole(&self) -> Result<(), WireError> {
+        if self.grant.is_whole() {
+            return Ok(());
+        }
+        Err(WireError::new(
+            ErrorCode::NotAllowed,
+            format!("This needs a token with the scope admin for all tasks; yours has: {}.", self.grant.words()),
+        ))
+    }
+
+    /// Refuses a credential that may not do this at all, in whatever task (`not_allowed`).
+    pub fn require_scope(&self, scope: coderoom_protocol::people::Scope) -> Result<(), WireError> {
+        if self.grant.allows(scope) {
+            return Ok(());
+        }
+        Err(WireError::new(
+            ErrorCode::NotAllowed,
+            format!("This needs a token with the scope {}; yours has: {}.", scope.as_str(), self.grant.words()),
+        ))
     }
 }
 
@@ -74,6 +112,8 @@ pub struct PeopleSettings {
     pub trusted_origins: Vec<String>,
     /// The administrator's token for automation, if there is one.
     pub admin_token: Option<String>,
+    /// Cookies are only sent over HTTPS.
+    pub secure_cookies: bool,
 }
 
 /// A cheap handle to users, sessions, tokens and memberships.
@@ -89,13 +129,16 @@ struct Inner {
     clock: Clock,
     settings: topics::People,
     trusted_origins: Vec<String>,
+    secure: bool,
     admin_token: Option<secrets::SecretHash>,
     hasher: password::PasswordHasher,
     attempts: attempts::Attempts,
     /// Sessions and tokens that were looked up lately, by the hash of their secret.
     known: Cache<secrets::SecretHash, Known>,
     /// Roles that were looked up lately. Only roles somebody has: a new member must not wait.
-    roles: Cache<(UserId, TaskId), Role>,
+    roles: Cache<(UserId, TaskId), members::Place>,
+    /// Whose access changed, for those who keep sockets open. Who is 1,024 changes behind looks at everybody.
+    changes: tokio::sync::broadcast::Sender<AccessChange>,
 }
 
 /// Somebody a secret stands for.
@@ -104,26 +147,41 @@ struct Known {
     identity: Identity,
     /// The secret stands for nobody from then on, in milliseconds since the Unix epoch.
     until: i64,
+    /// From then on a session's key is replaced when it is used.
+    new_key_at: i64,
 }
 
 /// Most look-ups of either kind that are remembered.
 const REMEMBERED: u64 = 20_000;
 
+/// Changes of access that a slow listener may be behind.
+const CHANGES_REMEMBERED: usize = 1024;
+
 impl People {
     /// The people in these tables. Reads nothing yet.
     #[must_use]
     pub fn open(tables: Tables, bus: Bus, clock: Clock, settings: PeopleSettings) -> Self {
-        let PeopleSettings { people, trusted_origins, admin_token } = settings;
+        let PeopleSettings { people, trusted_origins, admin_token, secure_cookies } = settings;
         let inner = Inner {
             tables,
             bus,
             clock,
             trusted_origins,
+            secure: secure_cookies,
             admin_token: admin_token.as_deref().map(secrets::hash),
             hasher: password::PasswordHasher::new(people.hashing_at_once),
             attempts: attempts::Attempts::new(people.attempts_per_address, people.attempts_per_name),
-            known: Cache::builder().max_capacity(REMEMBERED).time_to_live(people.cache_time).build(),
-            roles: Cache::builder().max_capacity(REMEMBERED).time_to_live(people.cache_time).build(),
+            known: Cache::builder()
+                .max_capacity(REMEMBERED)
+                .time_to_live(people.cache_time)
+                .support_invalidation_closures()
+                .build(),
+            roles: Cache::builder()
+                .max_capacity(REMEMBERED)
+                .time_to_live(people.cache_time)
+                .support_invalidation_closures()
+                .build(),
+            changes: tokio::sync::broadcast::channel(CHANGES_REMEMBERED).0,
             settings: people,
         };
         Self { inner: Arc::new(inner) }
@@ -152,8 +210,7 @@ impl People {
         if let Some(token) = bearer(headers) {
             return self.by_token(token).await;
         }
-        let Some(key) = sessions::cookie(headers) else { return Ok(None) };
-        let hash = secrets::hash(key);
+        let Some(hash) = self.session_hash(headers) else { return Ok(None) };
         let identity = match self.remembered(&hash).await {
             Some(identity) => Some(identity),
             None => {
@@ -172,6 +229,11 @@ impl People {
         origin::check(headers, &self.inner.trusted_origins)
     }
 
+    /// Counts an attempt to use a code; when there were too many from this address, the time after which one is allowed.
+    pub fn count_attempt(&self, address: std::net::IpAddr) -> Result<(), Duration> {
+        self.inner.attempts.count(address, None)
+    }
+
     /// Removes what has expired. Called now and then.
     pub async fn sweep(&self) -> Result<(), WireError> {
         let now = self.inner.clock.now_ms();
@@ -183,6 +245,18 @@ impl People {
             ),
             coderoom_backing::tables::Statement::new(
                 "DELETE FROM sign_in_links WHERE expires_at <= $1",
+                coderoom_backing::values![now],
+            ),
+            coderoom_backing::tables::Statement::new(
+                "DELETE FROM pending_sign_ins WHERE expires_at <= $1",
+                coderoom_backing::values![now],
+            ),
+            coderoom_backing::tables::Statement::new(
+                "DELETE FROM members WHERE expires_at <= $1",
+                coderoom_backing::values![now],
+            ),
+            coderoom_backing::tables::Statement::new(
+                "DELETE FROM share_links WHERE expires_at <= $1",
                 coderoom_backing::values![now],
             ),
         ];

@@ -4,6 +4,7 @@
 //! `receive` (or `yjs_door`) to the room or to `control`; what it hears comes out of its outbox.
 
 mod addresses;
+mod attendance;
 mod authenticate;
 mod connection;
 mod control;

@@ -93,6 +93,16 @@ export type ClientMessage = {
   "type": "ping",
 });
 
+/** A link that was just made. */
+export type CreatedShareLink = {
+  /** The whole address. The code stands behind `#`, so that no server or proxy sees it; it cannot be had again. */
+  url: string,
+  /** The code alone. */
+  code: string,
+  /** What is stored of it. */
+  about: ShareLinkLine,
+};
+
 /** A token that was just made. */
 export type CreatedToken = {
   /** The secret: `crt_` and 43 characters. It cannot be had again. */
@@ -143,6 +153,18 @@ export type FileWritten = {
   changed: boolean,
 };
 
+/** Where a link leads. */
+export type Invitation = {
+  /** The task. */
+  task: TaskId,
+  /** Its name. */
+  name: string,
+  /** What the caller may do there by the link; after accepting it, what they may do there. */
+  role: Role,
+  /** Who made the link. */
+  invited_by: UserSummary,
+};
+
 /** Languages a task can be in: they choose the default files and the interpreter. */
 export type Language = "python" | "scala" | "r";
 
@@ -160,6 +182,12 @@ export type Limits = {
   max_log_bytes: number,
   /** Wall time of a run in milliseconds. */
   max_run_ms: number,
+};
+
+/** The code of a link that invites into a task. */
+export type LinkCode = {
+  /** What the link has after `#`. */
+  code: string,
 };
 
 /** Where a piece of a log came from. */
@@ -187,6 +215,10 @@ export type MemberLine = {
   user: UserSummary,
   /** What they may do. */
   role: Role,
+  /** Milliseconds since the Unix epoch when the membership ends; absent: it does not end by itself. */
+  expires_at: number | null,
+  /** The link they came by, while the membership depends on it. */
+  link: string | null,
 };
 
 /** The members of a task, ordered by name. */
@@ -201,6 +233,20 @@ export type Move = {
   from: string,
   /** Its new path. */
   to: string,
+};
+
+/** What makes a link that invites into a task. */
+export type NewShareLink = {
+  /** What who comes by it may do: viewer or editor. */
+  role: Role,
+  /** Milliseconds since the Unix epoch when it ends, and with it the memberships made by it; absent: when it is deleted. */
+  expires_at?: number,
+  /** How many people may come by it; absent: any number. */
+  max_uses?: number,
+  /** Whether who came by it stays when it ends. */
+  keeps?: boolean,
+  /** For whom it is meant: up to 200 characters. */
+  note?: string,
 };
 
 /** What makes a task. */
@@ -219,6 +265,12 @@ export type NewToken = {
   name: string,
   /** Days until it stops working; absent: it does not. */
   expires_days?: number,
+  /** The same to the millisecond since the Unix epoch; goes before the days. */
+  expires_at?: number,
+  /** What its bearer may do; absent: everything its user may. */
+  scopes?: Array<Scope>,
+  /** The only tasks it is good for, at most 50; absent: all. */
+  tasks?: Array<TaskId>,
   /** For whom, by name or id; only administrators make tokens for others. */
   user?: string,
 };
@@ -293,6 +345,8 @@ export type Role = "viewer" | "editor" | "owner";
 export type RoleChange = {
   /** What they may do from now on. */
   role: Role,
+  /** Milliseconds since the Unix epoch when the membership ends; absent: it does not. Owners stay. */
+  expires_at?: number,
 };
 
 /** A run as clients see it: in HTTP answers, in `welcome`, in `run` events. */
@@ -369,6 +423,9 @@ export type RunPage = {
 /** Where a run stands. The numbers are what users of the HTTP interface and the tables see. */
 export type RunState = 0 | 1 | 2 | 3 | 4 | 5;
 
+/** What an API token lets its bearer do; never more than its user may. */
+export type Scope = "read" | "edit" | "run" | "admin";
+
 /** What the server sends: replies and events. */
 export type ServerMessage = {
   /** The answer to one request. */
@@ -437,6 +494,58 @@ export type ServerMessage = {
   "type": "task_deleted",
   /** The task that was. */
   task: TaskId,
+};
+
+/** A browser session of the caller. */
+export type SessionLine = {
+  /** For ending it. */
+  id: string,
+  /** Milliseconds since the Unix epoch when it began. */
+  created_at: number,
+  /** The same for its last use, within a minute. */
+  seen_at: number,
+  /** The same for when it ends at the latest. */
+  expires_at: number,
+  /** What the browser called itself. */
+  agent: string,
+  /** The address it signed in from. */
+  address: string,
+  /** Whether it is the one that asks. */
+  current: boolean,
+};
+
+/** The caller's sessions, the last used first. */
+export type SessionList = {
+  /** The sessions. */
+  sessions: Array<SessionLine>,
+};
+
+/** A link that invites into a task, without its code. */
+export type ShareLinkLine = {
+  /** For deleting it. */
+  id: string,
+  /** What who comes by it may do. */
+  role: Role,
+  /** For whom it is meant. */
+  note: string,
+  /** Whether who came by it stays when it ends. */
+  keeps: boolean,
+  /** Who made it. */
+  created_by: UserSummary,
+  /** Milliseconds since the Unix epoch when it was made. */
+  created_at: number,
+  /** The same for when it ends; absent: when it is deleted. */
+  expires_at: number | null,
+  /** How many people may come by it; absent: any number. */
+  max_uses: number | null,
+  /** How many came by it. */
+  uses: number,
+};
+
+/** The links of a task, newest first. */
+export type ShareLinkList = {
+  /** The links. */
+  links: Array<ShareLinkLine>,
 };
 
 /** Name and password. */
@@ -592,12 +701,24 @@ export type TokenLine = {
   expires_at: number | null,
   /** The same for its last use, within a minute. */
   last_used_at: number | null,
+  /** What its bearer may do. */
+  scopes: Array<Scope>,
+  /** The only tasks it is good for; absent: all of its user's. */
+  tasks: Array<TaskId> | null,
 };
 
 /** A user's tokens, newest first. */
 export type TokenList = {
   /** The tokens. */
   tokens: Array<TokenLine>,
+};
+
+/** To whom a task goes. */
+export type Transfer = {
+  /** The new owner, by name or id. */
+  to: string,
+  /** What the caller is from then on; absent: editor. */
+  stay_as?: Role,
 };
 
 /** One change of the tree, in the order in which they happened. */

@@ -28,6 +28,24 @@ pub const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../../migrations/sqlite/0004_runs.sql"),
         postgres: "",
     },
+    Migration {
+        number: 5,
+        name: "0005_sharing",
+        sqlite: include_str!("../../migrations/sqlite/0005_sharing.sql"),
+        postgres: include_str!("../../migrations/postgres/0005_sharing.sql"),
+    },
+    Migration {
+        number: 6,
+        name: "0006_credentials",
+        sqlite: include_str!("../../migrations/sqlite/0006_credentials.sql"),
+        postgres: include_str!("../../migrations/postgres/0006_credentials.sql"),
+    },
+    Migration {
+        number: 7,
+        name: "0007_audit",
+        sqlite: include_str!("../../migrations/sqlite/0007_audit.sql"),
+        postgres: include_str!("../../migrations/postgres/0007_audit.sql"),
+    },
 ];
 
 #[cfg(test)]

@@ -21,6 +21,8 @@ pub(super) fn people_settings(settings: &Settings) -> PeopleSettings {
         people: settings.people.clone(),
         trusted_origins: settings.server.trusted_origins.iter().chain(&settings.server.public_url).cloned().collect(),
         admin_token: settings.deployment.admin_token.clone().map(|Secret(token)| token),
+        secure_cookies: settings.people.secure_cookies
+            || settings.server.public_url.as_ref().is_some_and(|url| url.starts_with("https://")),
     }
 }
 

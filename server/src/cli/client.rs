@@ -157,7 +157,14 @@ async fn token_from_server(
     connect: &ConnectFlags,
 ) -> anyhow::Result<String> {
     let api = connect.client()?;
-    let new = NewToken { name: name.to_owned(), expires_days, user: Some(user.to_owned()) };
+    let new = NewToken {
+        name: name.to_owned(),
+        expires_days,
+        user: Some(user.to_owned()),
+        expires_at: None,
+        scopes: None,
+        tasks: None,
+    };
     let made: CreatedToken = api.post("/api/v1/tokens", &new).await?;
     Ok(made.token)
 }

@@ -225,6 +225,10 @@ topic! {
         session_idle: Duration = Duration::from_secs(14 * 86_400);
         /// A browser session ends at the latest after so long.
         session_lifetime: Duration = Duration::from_secs(90 * 86_400);
+        /// The key of a browser session is replaced when it is used after so long.
+        session_rotation: Duration = Duration::from_secs(86_400);
+        /// Who has a socket open is looked up again after so long, in case an announcement was lost. Announced changes count at once.
+        recheck: Duration = Duration::from_secs(5);
         /// Shortest password, in characters.
         min_password_length: usize = 8;
         /// Attempts to sign in from one address, each minute.
@@ -235,7 +239,7 @@ topic! {
         hashing_at_once: usize = 2;
         /// For so long a look-up of a token, session or role may be answered from memory. Changes made by this process count at once.
         cache_time: Duration = Duration::from_secs(2);
-        /// Whether cookies are only sent over HTTPS. Switch it on where the server is reached by HTTPS.
+        /// Whether cookies are only sent over HTTPS. Switch it on where the server is reached by HTTPS; it is on by itself when `server.public_url` begins with `https://`.
         secure_cookies: bool = false;
     }
 }

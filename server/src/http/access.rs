@@ -7,9 +7,13 @@ use coderoom_protocol::{
     run::Run,
 };
 
-use crate::{app::App, people::Identity, tasks::no_such_task};
+use crate::{
+    app::App,
+    people::{Identity, Right},
+    tasks::no_such_task,
+};
 
-/// A task that the caller has entered with at least the role they need.
+/// A task that the caller has entered with the right they need.
 #[derive(Clone, Copy, Debug)]
 pub struct Entered {
     /// The task.
@@ -18,11 +22,11 @@ pub struct Entered {
     pub role: Role,
 }
 
-/// Lets somebody into the task written in a path. `not_found` for strangers, `not_allowed` for members with a smaller
-/// role than `needed`.
-pub async fn enter(app: &App, identity: &Identity, task: &str, needed: Role) -> Result<Entered, WireError> {
+/// Lets somebody into the task written in a path. `not_found` for strangers, `not_allowed` for members whose role or token
+/// does not have the right.
+pub async fn enter(app: &App, identity: &Identity, task: &str, right: Right) -> Result<Entered, WireError> {
     let task = task.parse().map_err(|_| no_such_task())?;
-    match app.people.require(identity, task, needed).await {
+    match app.people.require(identity, task, right).await {
         Ok(role) => Ok(Entered { task, role }),
         Err(error) if error.code == ErrorCode::NotFound => Err(no_such_task()),
         Err(error) => Err(error),
@@ -30,11 +34,11 @@ pub async fn enter(app: &App, identity: &Identity, task: &str, needed: Role) -> 
 }
 
 /// Lets somebody to the run written in a path, by their role in its task.
-pub async fn enter_run(app: &App, identity: &Identity, run: &str, needed: Role) -> Result<Run, WireError> {
+pub async fn enter_run(app: &App, identity: &Identity, run: &str, right: Right) -> Result<Run, WireError> {
     let missing = || WireError::new(ErrorCode::NotFound, "There is no such run, or you are not a member of its task.");
     let run: RunId = run.parse().map_err(|_| missing())?;
     let as_missing = |error: WireError| if error.code == ErrorCode::NotFound { missing() } else { error };
     let run = app.runs.get(run).await.map_err(as_missing)?;
-    app.people.require(identity, run.task, needed).await.map_err(as_missing)?;
+    app.people.require(identity, run.task, right).await.map_err(as_missing)?;
     Ok(run)
 }

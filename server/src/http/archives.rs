@@ -9,7 +9,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, header},
     response::{IntoResponse, Response},
 };
-use coderoom_protocol::{control::TreeChanged, role::Role};
+use coderoom_protocol::control::TreeChanged;
 use futures_util::TryStreamExt as _;
 use serde::Deserialize;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -24,6 +24,7 @@ use super::{
 };
 use crate::{
     app::App,
+    people::Right,
     tasks::{Archive, ImportTarget},
 };
 
@@ -51,7 +52,7 @@ async fn get_archive(
     Path(task): Path<String>,
     Query(query): Query<ArchiveQuery>,
 ) -> HttpResult<Response> {
-    let Entered { task, .. } = enter(&app, &identity, &task, Role::Viewer).await?;
+    let Entered { task, .. } = enter(&app, &identity, &task, Right::Read).await?;
     Ok(answer(app.tasks.pack(task, &query.path).await?))
 }
 
@@ -91,7 +92,7 @@ async fn import_archive(
     headers: HeaderMap,
     body: Body,
 ) -> HttpResult<Json<TreeChanged>> {
-    let Entered { task, .. } = enter(&app, &identity, &task, Role::Editor).await?;
+    let Entered { task, .. } = enter(&app, &identity, &task, Right::Edit).await?;
     let target = ImportTarget { folder: query.folder.as_deref(), replace: query.replace, declared: declared(&headers) };
     let stream = body.into_data_stream().map_err(io::Error::other);
     Ok(Json(app.tasks.import(task, &identity, target, stream).await?))

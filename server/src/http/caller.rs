@@ -26,6 +26,21 @@ impl FromRequestParts<App> for Caller {
     }
 }
 
+/// The sender of a request with a credential that stands for them in everything: a session, or a token with the scope
+/// `admin` for all tasks. Others are answered with `not_allowed`.
+#[derive(Clone, Debug)]
+pub struct Account(pub Identity);
+
+impl FromRequestParts<App> for Account {
+    type Rejection = HttpError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Self::Rejection> {
+        let Caller(identity) = Caller::from_request_parts(parts, app).await?;
+        identity.require_whole()?;
+        Ok(Self(identity))
+    }
+}
+
 /// An administrator; others are answered with `not_allowed`.
 #[derive(Clone, Debug)]
 pub struct Admin(pub Identity);

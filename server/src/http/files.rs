@@ -12,7 +12,6 @@ use axum::{
 use coderoom_protocol::{
     control::TreeChanged,
     problem::{ErrorCode, WireError},
-    role::Role,
     task::FileStored,
     tree::NodeKind,
 };
@@ -30,6 +29,7 @@ use super::{
 };
 use crate::{
     app::App,
+    people::Right,
     rooms::read_text,
     tasks::{FileRow, UploadTarget, failed},
 };
@@ -49,7 +49,7 @@ async fn get_file(
     Path((task, path)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> HttpResult<Response> {
-    let Entered { task, .. } = enter(&app, &identity, &task, Role::Viewer).await?;
+    let Entered { task, .. } = enter(&app, &identity, &task, Right::Read).await?;
     let missing = || {
         WireError::new(
             ErrorCode::NotFound,
@@ -132,7 +132,7 @@ async fn put_file(
     headers: HeaderMap,
     body: Body,
 ) -> HttpResult<(StatusCode, Json<FileStored>)> {
-    let Entered { task, .. } = enter(&app, &identity, &task, Role::Editor).await?;
+    let Entered { task, .. } = enter(&app, &identity, &task, Right::Edit).await?;
     let target = UploadTarget { path: &path, declared: declared(&headers), new_main: query.new_main.as_deref() };
     let stream = body.into_data_stream().map_err(io::Error::other);
     let stored = app.tasks.upload(&app.rooms, task, &identity, target, stream).await?;
@@ -155,6 +155,6 @@ async fn delete_file(
     Path((task, path)): Path<(String, String)>,
     Query(query): Query<SuccessorQuery>,
 ) -> HttpResult<Json<TreeChanged>> {
-    let Entered { task, .. } = enter(&app, &identity, &task, Role::Editor).await?;
+    let Entered { task, .. } = enter(&app, &identity, &task, Right::Edit).await?;
     Ok(Json(app.tasks.delete_path(task, &identity, &path, query.new_main.as_deref()).await?))
 }

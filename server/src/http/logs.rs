@@ -14,7 +14,6 @@ use axum::{
 use coderoom_protocol::{
     ids::RunId,
     problem::{ErrorCode, WireError},
-    role::Role,
 };
 use coderoom_worker::{log::LogStatus, runs::Runs};
 use futures_util::{Stream, TryStreamExt as _, stream};
@@ -29,7 +28,7 @@ use super::{
     problem::{HttpError, HttpResult},
     query::Query,
 };
-use crate::app::App;
+use crate::{app::App, people::Right};
 
 /// Bytes that are read from the log together.
 const READ_BYTES: usize = 256 << 10;
@@ -75,7 +74,7 @@ async fn get_log(
         None => app.people.by_headers(&headers).await?,
     };
     let identity = signed_in.ok_or(ErrorCode::SignInRequired)?;
-    let run = enter_run(&app, &identity, &run, Role::Viewer).await?;
+    let run = enter_run(&app, &identity, &run, Right::Read).await?;
     let accepts = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if query.follow || accepts.split(',').any(|kind| kind.trim().starts_with("text/event-stream")) {
         return events::follow(app, identity, run, &headers, query.offset).await;

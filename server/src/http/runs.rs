@@ -10,7 +10,6 @@ use axum::{
 use coderoom_protocol::{
     control::Submitted,
     problem::{ErrorCode, WireError},
-    role::Role,
     run::Run,
     task::{RunFiles, RunPage, SubmitRequest},
 };
@@ -27,6 +26,7 @@ use super::{
 };
 use crate::{
     app::App,
+    people::Right,
     submit::{SubmitWish, submit},
     tasks::failed,
 };
@@ -59,7 +59,7 @@ async fn submit_run(
     Path(task): Path<String>,
     body: Bytes,
 ) -> HttpResult<(StatusCode, Json<Submitted>)> {
-    let Entered { task, .. } = enter(&app, &identity, &task, Role::Editor).await?;
+    let Entered { task, .. } = enter(&app, &identity, &task, Right::Run).await?;
     let SubmitRequest { command, remarks } = read_wish(&body)?;
     let wish = SubmitWish { task, user: identity.user, command, remarks };
     // To the end even when the caller goes away: it may be queued already.
@@ -99,7 +99,7 @@ async fn list_runs(
     Path(task): Path<String>,
     Query(query): Query<PageQuery>,
 ) -> HttpResult<Json<RunPage>> {
-    let Entered { task, .. } = enter(&app, &identity, &task, Role::Viewer).await?;
+    let Entered { task, .. } = enter(&app, &identity, &task, Right::Read).await?;
     let limit = query.limit.unwrap_or(DEFAULT_PAGE).clamp(1, MAX_PAGE);
     let mut runs = app.runs.list(task, query.cursor, limit + 1).await?;
     let more = runs.len() > limit as usize;
@@ -112,14 +112,14 @@ async fn list_runs(
 #[utoipa::path(get, path = "/runs/{run}", tag = "runs", params(("run" = String, Path, description = "the run")),
     responses((status = 200, body = Run), (status = 404, description = "not_found")))]
 async fn get_run(State(app): State<App>, Caller(identity): Caller, Path(run): Path<String>) -> HttpResult<Json<Run>> {
-    Ok(Json(enter_run(&app, &identity, &run, Role::Viewer).await?))
+    Ok(Json(enter_run(&app, &identity, &run, Right::Read).await?))
 }
 
 /// Ends a queued or running run. A finished one is given back as it is.
 #[utoipa::path(post, path = "/runs/{run}/stop", tag = "runs", params(("run" = String, Path, description = "the run")),
     responses((status = 200, body = Run), (status = 403, description = "not_allowed"), (status = 404, description = "not_found")))]
 async fn stop_run(State(app): State<App>, Caller(identity): Caller, Path(run): Path<String>) -> HttpResult<Json<Run>> {
-    let run = enter_run(&app, &identity, &run, Role::Editor).await?;
+    let run = enter_run(&app, &identity, &run, Right::Run).await?;
     Ok(Json(app.runs.stop(run.id, identity.user).await?))
 }
 
@@ -133,7 +133,7 @@ async fn rerun(
     Caller(identity): Caller,
     Path(run): Path<String>,
 ) -> HttpResult<(StatusCode, Json<Submitted>)> {
-    let run = enter_run(&app, &identity, &run, Role::Editor).await?;
+    let run = enter_run(&app, &identity, &run, Right::Run).await?;
     app.require_sandbox()?;
     Ok((StatusCode::CREATED, Json(app.runs.rerun(run.id, identity.user).await?)))
 }
@@ -143,7 +143,7 @@ async fn rerun(
     responses((status = 200, content_type = "application/zip", body = Vec<u8>),
         (status = 404, description = "not_found: the run, or it left nothing")))]
 async fn get_output(State(app): State<App>, Caller(identity): Caller, Path(run): Path<String>) -> HttpResult<Response> {
-    let run = enter_run(&app, &identity, &run, Role::Viewer).await?;
+    let run = enter_run(&app, &identity, &run, Right::Read).await?;
     let nothing = || WireError::new(ErrorCode::NotFound, "This run left nothing in output/, or it is not done yet.");
     let key = app.runs.output(run.id).await?.ok_or_else(nothing)?;
     let found = app.objects.get_stream(&key, 0).await.map_err(failed::objects("read the output of a run"))?;
@@ -166,7 +166,7 @@ async fn get_snapshot(
     Caller(identity): Caller,
     Path(run): Path<String>,
 ) -> HttpResult<Response> {
-    let run = enter_run(&app, &identity, &run, Role::Viewer).await?;
+    let run = enter_run(&app, &identity, &run, Right::Read).await?;
     let manifest = app.runs.manifest(run.id).await?.ok_or_else(no_longer_stored)?;
     Ok(archives::answer(app.tasks.pack_snapshot(run.id, run.number, manifest).await?))
 }
@@ -179,7 +179,7 @@ async fn get_manifest(
     Caller(identity): Caller,
     Path(run): Path<String>,
 ) -> HttpResult<Json<RunFiles>> {
-    let run = enter_run(&app, &identity, &run, Role::Viewer).await?;
+    let run = enter_run(&app, &identity, &run, Right::Read).await?;
     let manifest = app.runs.manifest(run.id).await?.ok_or_else(no_longer_stored)?;
     Ok(Json(RunFiles { run: run.id, files: manifest.for_clients() }))
 }

@@ -12,12 +12,12 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     body::Body,
-    caller::{Caller, ClientAddress},
+    caller::{Account, Caller, ClientAddress},
     problem::{HttpError, HttpResult},
 };
 use crate::{
     app::App,
-    people::{Identity, SESSION_COOKIE, SignInError, SignedIn},
+    people::{Identity, SignInError, SignedIn},
 };
 
 /// The routes under the prefix of the interface.
@@ -100,10 +100,10 @@ async fn me(Caller(identity): Caller) -> Json<Me> {
 
 /// Changes the own password and ends all other sessions.
 #[utoipa::path(post, path = "/me/password", tag = "people", request_body = PasswordChange, responses(
-    (status = 204), (status = 401, description = "wrong_password"), (status = 422, description = "invalid")))]
+    (status = 204), (status = 401, description = "wrong_password"), (status = 403, description = "not_allowed: the token"), (status = 422, description = "invalid")))]
 async fn change_password(
     State(app): State<App>,
-    Caller(identity): Caller,
+    Account(identity): Account,
     headers: HeaderMap,
     Body(body): Body<PasswordChange>,
 ) -> HttpResult<StatusCode> {
@@ -122,9 +122,10 @@ fn with_cookie(app: &App, signed_in: &SignedIn, answer: impl IntoResponse) -> Re
 }
 
 /// The session's cookie: not for scripts, and not sent along by pages of other sites but for plain links.
-fn set_cookie(app: &App, response: &mut Response, key: &str, max_age_s: u64) {
-    let secure = if app.settings.people.secure_cookies { "; Secure" } else { "" };
-    let cookie = format!("{SESSION_COOKIE}={key}; HttpOnly; SameSite=Lax; Path=/; Max-Age={max_age_s}{secure}");
+pub(super) fn set_cookie(app: &App, response: &mut Response, key: &str, max_age_s: u64) {
+    let secure = if app.people.has_secure_cookies() { "; Secure" } else { "" };
+    let name = app.people.cookie_name();
+    let cookie = format!("{name}={key}; HttpOnly; SameSite=Lax; Path=/; Max-Age={max_age_s}{secure}");
     if let Ok(cookie) = HeaderValue::from_str(&cookie) {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }

@@ -8,6 +8,7 @@ use axum::{
 };
 use coderoom_protocol::{
     control::{Language, TreeChanged},
+    people::Scope,
     problem::{ErrorCode, WireError},
     role::Role,
     run::RunState,
@@ -24,7 +25,7 @@ use super::{
     problem::HttpResult,
     query::Query,
 };
-use crate::{app::App, tasks::TaskFilter};
+use crate::{app::App, people::Right, tasks::TaskFilter};
 
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
@@ -74,12 +75,16 @@ async fn list_tasks(
 
 /// Makes a task with the default files of its language; the caller becomes its owner.
 #[utoipa::path(post, path = "/tasks", tag = "tasks", request_body = NewTask, responses(
-    (status = 201, body = TaskDetail), (status = 422, description = "invalid")))]
+    (status = 201, body = TaskDetail), (status = 403, description = "not_allowed: the token"), (status = 422, description = "invalid")))]
 async fn create_task(
     State(app): State<App>,
     Caller(identity): Caller,
     Body(new): Body<NewTask>,
 ) -> HttpResult<Response> {
+    identity.require_scope(Scope::Edit)?;
+    if identity.grant.tasks().is_some() {
+        return Err(WireError::new(ErrorCode::NotAllowed, "A token for named tasks makes no new ones.").into());
+    }
     let task = app.tasks.create(&identity, &new).await?;
     let detail = app.tasks.detail(task, Role::Owner, None).await?;
     let mut response = (StatusCode::CREATED, Json(detail)).into_response();
@@ -97,7 +102,7 @@ async fn get_task(
     Caller(identity): Caller,
     Path(task): Path<String>,
 ) -> HttpResult<Json<TaskDetail>> {
-    let entered = enter(&app, &identity, &task, Role::Viewer).await?;
+    let entered = enter(&app, &identity, &task, Right::Read).await?;
     Ok(Json(detail(&app, entered).await?))
 }
 
@@ -111,7 +116,7 @@ async fn update_task(
     Path(task): Path<String>,
     Body(change): Body<TaskChange>,
 ) -> HttpResult<Json<TaskDetail>> {
-    let entered = enter(&app, &identity, &task, Role::Owner).await?;
+    let entered = enter(&app, &identity, &task, Right::Own).await?;
     app.tasks.update(entered.task, &change).await?;
     Ok(Json(detail(&app, entered).await?))
 }
@@ -129,7 +134,7 @@ async fn delete_task(
     Caller(identity): Caller,
     Path(task): Path<String>,
 ) -> HttpResult<StatusCode> {
-    let Entered { task, .. } = enter(&app, &identity, &task, Role::Owner).await?;
+    let Entered { task, .. } = enter(&app, &identity, &task, Right::Own).await?;
     // To the end even when the caller goes away: half a deletion would leave a task without its runs.
     let work = tokio::spawn(async move {
         app.runs.forget_task(task).await?;
@@ -158,7 +163,7 @@ async fn get_tree(
     Path(task): Path<String>,
     Query(query): Query<TreeQuery>,
 ) -> HttpResult<Json<TaskTree>> {
-    let Entered { task, .. } = enter(&app, &identity, &task, Role::Viewer).await?;
+    let Entered { task, .. } = enter(&app, &identity, &task, Right::Read).await?;
     let (revision, tree) =
         if query.contents { app.tasks.tree_with_texts(task).await? } else { app.tasks.tree(task).await? };
     Ok(Json(TaskTree { revision, tree }))
@@ -176,7 +181,7 @@ async fn move_path(
     Path(task): Path<String>,
     Body(wish): Body<Move>,
 ) -> HttpResult<Json<TreeChanged>> {
-    let Entered { task, .. } = enter(&app, &identity, &task, Role::Editor).await?;
+    let Entered { task, .. } = enter(&app, &identity, &task, Right::Edit).await?;
     Ok(Json(app.tasks.move_path(task, &identity, &wish.from, &wish.to).await?))
 }
 
@@ -191,6 +196,6 @@ async fn set_main(
     Path(task): Path<String>,
     Body(choice): Body<MainChoice>,
 ) -> HttpResult<Json<TreeChanged>> {
-    let Entered { task, .. } = enter(&app, &identity, &task, Role::Editor).await?;
+    let Entered { task, .. } = enter(&app, &identity, &task, Right::Edit).await?;
     Ok(Json(app.tasks.set_main(task, &identity, &choice.path).await?))
 }

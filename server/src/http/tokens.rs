@@ -11,8 +11,11 @@ use coderoom_protocol::{
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{body::Body, caller::Caller, problem::HttpResult};
-use crate::{app::App, people::Token};
+use super::{body::Body, caller::Account, problem::HttpResult};
+use crate::{
+    app::App,
+    people::{Token, TokenWish},
+};
 
 /// Milliseconds of a day.
 const DAY_MS: i64 = 86_400_000;
@@ -22,8 +25,9 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 }
 
 /// The caller's tokens, newest first.
-#[utoipa::path(get, path = "/tokens", tag = "people", responses((status = 200, body = TokenList)))]
-async fn list_tokens(State(app): State<App>, Caller(identity): Caller) -> HttpResult<Json<TokenList>> {
+#[utoipa::path(get, path = "/tokens", tag = "people", responses((status = 200, body = TokenList),
+    (status = 403, description = "not_allowed: the token")))]
+async fn list_tokens(State(app): State<App>, Account(identity): Account) -> HttpResult<Json<TokenList>> {
     let tokens = app.people.tokens(identity.user).await?;
     Ok(Json(TokenList { tokens: tokens.into_iter().map(line).collect() }))
 }
@@ -31,10 +35,11 @@ async fn list_tokens(State(app): State<App>, Caller(identity): Caller) -> HttpRe
 /// Makes a token. Its secret is in this answer and nowhere else.
 #[utoipa::path(post, path = "/tokens", tag = "people", request_body = NewToken, responses(
     (status = 201, body = CreatedToken), (status = 403, description = "not_allowed: for others only as administrator"),
+    (status = 404, description = "not_found: the user"),
     (status = 422, description = "invalid")))]
 async fn create_token(
     State(app): State<App>,
-    Caller(identity): Caller,
+    Account(identity): Account,
     Body(body): Body<NewToken>,
 ) -> HttpResult<(StatusCode, Json<CreatedToken>)> {
     let user = match &body.user {
@@ -47,17 +52,19 @@ async fn create_token(
             app.people.user(user).await?.ok_or_else(missing)?.id
         }
     };
-    let expires_at = body.expires_days.map(|days| app.clock.now_ms().saturating_add(i64::from(days) * DAY_MS));
-    let made = app.people.create_token(user, &body.name, expires_at).await?;
+    let days = |days| app.clock.now_ms().saturating_add(i64::from(days) * DAY_MS);
+    let expires_at = body.expires_at.or_else(|| body.expires_days.map(days));
+    let NewToken { name, scopes, tasks, .. } = body;
+    let made = app.people.create_scoped_token(user, TokenWish { name, expires_at, scopes, tasks }).await?;
     Ok((StatusCode::CREATED, Json(CreatedToken { token: made.secret, about: line(made.token) })))
 }
 
 /// Deletes a token of the caller; it stops working at once.
 #[utoipa::path(delete, path = "/tokens/{id}", tag = "people", params(("id" = String, Path, description = "the token")),
-    responses((status = 204), (status = 404, description = "not_found")))]
+    responses((status = 204), (status = 403, description = "not_allowed: the token"), (status = 404, description = "not_found")))]
 async fn delete_token(
     State(app): State<App>,
-    Caller(identity): Caller,
+    Account(identity): Account,
     Path(id): Path<String>,
 ) -> HttpResult<StatusCode> {
     let id = id.parse().map_err(|_| ErrorCode::NotFound)?;
@@ -66,6 +73,6 @@ async fn delete_token(
 }
 
 fn line(token: Token) -> TokenLine {
-    let Token { id, name, created_at, expires_at, last_used_at } = token;
-    TokenLine { id: id.to_string(), name, created_at, expires_at, last_used_at }
+    let Token { id, name, created_at, expires_at, last_used_at, scopes, tasks } = token;
+    TokenLine { id: id.to_string(), name, created_at, expires_at, last_used_at, scopes, tasks }
 }

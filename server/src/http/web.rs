@@ -30,6 +30,7 @@ const NONCE_MARK: &str = "{{csp-nonce}}";
 pub(super) fn routes() -> Router<App> {
     Router::new()
         .route("/", get(index))
+        .route("/join", get(index))
         .route("/tasks", get(index))
         .route("/tasks/{*rest}", get(index))
         .route("/sign-in", get(sign_in_page).post(sign_in::sign_in_by_form))

@@ -9,7 +9,7 @@ use coderoom_protocol::{
     problem::{ErrorCode, WireError},
 };
 
-use super::{Identity, People, SignInError, SignedIn, ms, secrets, store_failed};
+use super::{People, SignInError, SignedIn, ms, secrets, store_failed};
 
 impl People {
     /// The code of a new link that signs this user in once, within `lifetime`.
@@ -42,8 +42,7 @@ impl People {
         let row = tx.query_opt(sql, values![user.to_string()]).await.map_err(store_failed)?;
         tx.commit().await.map_err(store_failed)?;
         let Some(row) = row else { return Err(dead_link().into()) };
-        let identity = Identity::from_row(&row, 0).map_err(store_failed)?;
-        Ok(self.begin_session(identity, before).await?)
+        Ok(self.begin_session(&row, address, before).await?)
     }
 }
 

@@ -2,15 +2,24 @@
 
 use coderoom_backing::values;
 use coderoom_protocol::{
-    ids::UserId,
+    ids::{TaskId, UserId},
+    people::Scope,
     problem::{ErrorCode, WireError},
 };
 use uuid::Uuid;
 
-use super::{Identity, Known, People, TOKEN_PREFIX, secrets, sessions::TOUCH_INTERVAL_MS, store_failed};
+use super::{
+    Credential, Grant, Identity, Known, People, TOKEN_PREFIX, secrets, sessions::TOUCH_INTERVAL_MS, store_failed,
+};
 
 /// Longest name of a token, in characters.
 pub const MAX_TOKEN_NAME_CHARACTERS: usize = 100;
+
+/// Most tasks that a token may name.
+const MAX_NAMED_TASKS: usize = 50;
+
+/// Most tokens of one user.
+const MAX_TOKENS: i64 = 200;
 
 /// A token without its secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +34,23 @@ pub struct Token {
     pub expires_at: Option<i64>,
     /// When it was last used, within a minute.
     pub last_used_at: Option<i64>,
+    /// What its bearer may do.
+    pub scopes: Vec<Scope>,
+    /// The only tasks it is good for; `None`: all of its user's.
+    pub tasks: Option<Vec<TaskId>>,
+}
+
+/// What a new token is like.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TokenWish {
+    /// What its owner calls it.
+    pub name: String,
+    /// When it stops working, in milliseconds since the Unix epoch; `None`: never.
+    pub expires_at: Option<i64>,
+    /// What its bearer may do; `None`: all its user may.
+    pub scopes: Option<Vec<Scope>>,
+    /// The only tasks it is good for; `None`: all.
+    pub tasks: Option<Vec<TaskId>>,
 }
 
 /// A token that was just made.
@@ -37,42 +63,53 @@ pub struct NewToken {
 }
 
 impl People {
-    /// Makes a token for a user. It stops working at `expires_at` (milliseconds since the Unix epoch).
+    /// Makes a token with every scope for a user. It stops working at `expires_at` (milliseconds since the Unix epoch).
     pub async fn create_token(&self, user: UserId, name: &str, expires_at: Option<i64>) -> Result<NewToken, WireError> {
-        let name = name.trim();
-        if name.is_empty() || name.chars().count() > MAX_TOKEN_NAME_CHARACTERS || name.chars().any(char::is_control) {
-            let text = format!(
-                "A token's name has 1 to {MAX_TOKEN_NAME_CHARACTERS} characters, none of them a control character."
-            );
+        let wish = TokenWish { name: name.to_owned(), expires_at, ..TokenWish::default() };
+        self.create_scoped_token(user, wish).await
+    }
+
+    /// Makes a token for a user. `invalid` when a value breaks a rule, or the user has too many.
+    pub async fn create_scoped_token(&self, user: UserId, wish: TokenWish) -> Result<NewToken, WireError> {
+        let TokenWish { name, expires_at, scopes, tasks } = check(wish)?;
+        self.check_future(expires_at)?;
+        let now = self.inner.clock.now_ms();
+        let sql = "SELECT count(*) FROM tokens WHERE user_id = $1";
+        let count = self.inner.tables.query_opt(sql, values![user.to_string()]).await.map_err(store_failed)?;
+        if count.map_or(Ok(0), |row| row.int(0)).map_err(store_failed)? >= MAX_TOKENS {
+            let text = format!("One user has at most {MAX_TOKENS} tokens. Delete one first.");
             return Err(WireError::new(ErrorCode::Invalid, text));
         }
-        let now = self.inner.clock.now_ms();
-        if expires_at.is_some_and(|at| at <= now) {
-            return Err(WireError::new(ErrorCode::Invalid, "The token's expiry lies in the past."));
-        }
         let secret = format!("{TOKEN_PREFIX}{}", secrets::new_secret());
-        let token =
-            Token { id: Uuid::now_v7(), name: name.to_owned(), created_at: now, expires_at, last_used_at: None };
-        let sql =
-            "INSERT INTO tokens (id, hash, user_id, name, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)";
+        let words = scopes.as_ref().map(|scopes| join(scopes.iter().map(|scope| scope.as_str())));
+        let ids = tasks.as_ref().map(|tasks| join(tasks.iter()));
+        let scopes = scopes.unwrap_or_else(|| Scope::ALL.to_vec());
+        let token = Token { id: Uuid::now_v7(), name, created_at: now, expires_at, last_used_at: None, scopes, tasks };
+        let sql = "INSERT INTO tokens (id, hash, user_id, name, created_at, expires_at, scopes, tasks) \
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
         let hash = secrets::hash(&secret);
-        let values = values![token.id.to_string(), hash.as_slice(), user.to_string(), name, now, expires_at];
+        let (id, name) = (token.id.to_string(), token.name.as_str());
+        let values = values![id, hash.as_slice(), user.to_string(), name, now, expires_at, words, ids];
         self.inner.tables.execute(sql, values).await.map_err(store_failed)?;
         Ok(NewToken { token, secret })
     }
 
     /// A user's tokens, newest first.
     pub async fn tokens(&self, user: UserId) -> Result<Vec<Token>, WireError> {
-        let sql =
-            "SELECT id, name, created_at, expires_at, last_used_at FROM tokens WHERE user_id = $1 ORDER BY id DESC";
+        let sql = "SELECT id, name, created_at, expires_at, last_used_at, scopes, tasks FROM tokens \
+                   WHERE user_id = $1 ORDER BY id DESC";
         let rows = self.inner.tables.query(sql, values![user.to_string()]).await.map_err(store_failed)?;
         let token = |row: &coderoom_backing::tables::Row| {
+            let grant = Grant::stored(row.opt_text(5)?, row.opt_text(6)?, 0, Credential::Outside);
+            let words = grant.words();
             Ok(Token {
                 id: row.parse(0)?,
                 name: row.text(1)?.to_owned(),
                 created_at: row.int(2)?,
                 expires_at: row.opt_int(3)?,
                 last_used_at: row.opt_int(4)?,
+                scopes: Scope::ALL.into_iter().filter(|scope| words.split(' ').any(|w| w == scope.as_str())).collect(),
+                tasks: grant.tasks().map(<[_]>::to_vec),
             })
         };
         rows.iter().map(token).collect::<Result<_, _>>().map_err(store_failed)
@@ -85,13 +122,13 @@ impl People {
         if self.inner.tables.execute(sql, values).await.map_err(store_failed)? == 0 {
             return Err(WireError::plain(ErrorCode::NotFound));
         }
-        self.inner.known.invalidate_all();
+        self.announce_access(user, None).await;
         Ok(())
     }
 
     /// Who a token stands for.
     pub(super) async fn find_token(&self, hash: secrets::SecretHash) -> Result<Option<Known>, WireError> {
-        let sql = "SELECT u.id, u.name, u.is_admin, t.id, t.expires_at, t.last_used_at FROM tokens t \
+        let sql = "SELECT u.id, u.name, u.is_admin, t.id, t.expires_at, t.last_used_at, t.scopes, t.tasks FROM tokens t \
                    JOIN users u ON u.id = t.user_id WHERE t.hash = $1 AND u.suspended_at IS NULL";
         let row = self.inner.tables.query_opt(sql, values![hash.as_slice()]).await.map_err(store_failed)?;
         let Some(row) = row else { return Ok(None) };
@@ -108,6 +145,34 @@ impl People {
                 tracing::warn!(%error, "the last use of a token could not be stored");
             }
         }
-        Ok(Some(Known { identity: Identity::from_row(&row, 0).map_err(store_failed)?, until }))
+        let grant = |row: &coderoom_backing::tables::Row| {
+            let credential = Credential::Token(row.text(3)?.into());
+            Ok(Grant::stored(row.opt_text(6)?, row.opt_text(7)?, until, credential))
+        };
+        let identity = grant(&row).and_then(|grant| Identity::from_row(&row, 0, grant)).map_err(store_failed)?;
+        Ok(Some(Known { identity, until, new_key_at: i64::MAX }))
     }
+}
+
+/// Refuses names, scopes and tasks that break a rule (`invalid`).
+fn check(wish: TokenWish) -> Result<TokenWish, WireError> {
+    let name = wish.name.trim().to_owned();
+    if name.is_empty() || name.chars().count() > MAX_TOKEN_NAME_CHARACTERS || name.chars().any(char::is_control) {
+        let text = format!(
+            "A token's name has 1 to {MAX_TOKEN_NAME_CHARACTERS} characters, none of them a control character."
+        );
+        return Err(WireError::new(ErrorCode::Invalid, text));
+    }
+    if wish.scopes.as_ref().is_some_and(Vec::is_empty) {
+        return Err(WireError::new(ErrorCode::Invalid, "A token needs at least one scope: read, edit, run or admin."));
+    }
+    if wish.tasks.as_ref().is_some_and(|tasks| tasks.is_empty() || tasks.len() > MAX_NAMED_TASKS) {
+        let text = format!("A token for named tasks names 1 to {MAX_NAMED_TASKS} of them.");
+        return Err(WireError::new(ErrorCode::Invalid, text));
+    }
+    Ok(TokenWish { name, ..wish })
+}
+
+fn join(words: impl Iterator<Item = impl ToString>) -> String {
+    words.map(|word| word.to_string()).collect::<Vec<_>>().join(" ")
 }

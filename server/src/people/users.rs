@@ -10,7 +10,7 @@ use coderoom_protocol::{
     problem::{ErrorCode, WireError},
 };
 
-use super::{Identity, People, names, password, store_failed};
+use super::{Credential, Grant, Identity, People, names, password, store_failed};
 
 /// Name of the user that the first start makes.
 const FIRST_USER: &str = "admin";
@@ -54,7 +54,7 @@ impl People {
             return Ok(admin);
         }
         match self.create_user(FIRST_USER, None, true).await {
-            Ok(user) => Ok(Identity { user: user.id, name: user.name, is_admin: true }),
+            Ok(user) => Ok(Identity::whole(user.id, user.name, true)),
             // Another server on the same tables was faster.
             Err(error) if error.code == ErrorCode::NameTaken => {
                 self.first_admin().await?.ok_or_else(|| WireError::plain(ErrorCode::Internal))
@@ -68,7 +68,8 @@ impl People {
         let sql =
             "SELECT id, name, is_admin FROM users WHERE is_admin = 1 AND suspended_at IS NULL ORDER BY id LIMIT 1";
         let row = self.inner.tables.query_opt(sql, values![]).await.map_err(store_failed)?;
-        row.map(|row| Identity::from_row(&row, 0)).transpose().map_err(store_failed)
+        let whole = || Grant::whole(Credential::Outside, i64::MAX);
+        row.map(|row| Identity::from_row(&row, 0, whole())).transpose().map_err(store_failed)
     }
 
     /// Makes a user. Without a password it signs in by link or token only.
@@ -141,8 +142,7 @@ impl People {
         let sql = "SELECT task_id FROM members WHERE user_id = $1";
         let tasks = tx.query(sql, values![user.to_string()]).await.map_err(store_failed)?;
         tx.commit().await.map_err(store_failed)?;
-        self.inner.known.invalidate_all();
-        self.inner.roles.invalidate_all();
+        self.announce_access(user, None).await;
         for row in tasks {
             let task: TaskId = row.parse(0).map_err(store_failed)?;
             self.announce_role(task, user).await;

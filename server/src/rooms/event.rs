@@ -50,8 +50,10 @@ pub struct Session {
     pub connection: ConnectionId,
     /// Who it is.
     pub user: UserSummary,
-    /// What it may do. Changed by [`RoomEvent::RoleChanged`].
+    /// What it may do. Changed by [`RoomEvent::RoleChanged`] and [`RoomEvent::Standing`].
     pub role: Role,
+    /// The largest role that its credential allows, whatever its user becomes.
+    pub ceiling: Role,
     /// How to encode for it.
     pub framing: Framing,
     /// Where to put it. Shared with the socket and with other sessions of the same socket.
@@ -120,6 +122,13 @@ pub enum RoomEvent {
         user: coderoom_protocol::ids::UserId,
         /// To what.
         role: Option<Role>,
+    },
+    /// One session was looked up again: its role and ceiling now; `None`: it may not be here any more (deny and close).
+    Standing {
+        /// Which.
+        session: SessionId,
+        /// What it may do, and the most that its credential allows.
+        role: Option<(Role, Role)>,
     },
     /// See [`super::Rooms::barrier`].
     Barrier {

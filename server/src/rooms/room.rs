@@ -17,7 +17,7 @@ use std::{
 use coderoom_protocol::{
     control::{NoticeCode, ServerMessage},
     gate,
-    ids::{FileId, TaskId},
+    ids::{FileId, TaskId, UserId},
 };
 use tokio::time::Instant;
 
@@ -62,6 +62,8 @@ pub(super) struct Room {
     is_draining: bool,
     /// The task is gone: who comes now is told so.
     is_deleted: bool,
+    /// Roles that are being read: since when, and whether another change was announced meanwhile.
+    reading: HashMap<UserId, (Instant, bool)>,
 }
 
 /// Runs a room to its end.
@@ -137,6 +139,7 @@ impl Room {
             empty_since: Some(now),
             is_draining: false,
             is_deleted: false,
+            reading: HashMap::new(),
         }
     }
 
@@ -211,7 +214,7 @@ impl Room {
                 let (file, generation, update) = *computed;
                 self.with(file, |document, around| document.computed(around, generation, update));
             }
-            Letter::Role(user, role) => self.role_changed(user, role),
+            Letter::Role(user, role) => self.role_read(user, role),
             Letter::Runs(runs) => self.runs_read(runs),
             Letter::FilesLeft(left) => self.files_left(left.map(|left| *left)),
             Letter::Space(used) => self.measured(used),
@@ -239,6 +242,7 @@ impl Room {
             RoomEvent::QueryAwareness { session } => self.push_all_presence(session),
             RoomEvent::Detach { session } => self.detach(session),
             RoomEvent::RoleChanged { user, role } => self.role_changed(user, role),
+            RoomEvent::Standing { session, role } => self.standing(session, role),
             RoomEvent::Barrier { reply } => {
                 let ticket = Ticket::new(reply);
                 for document in self.documents.values_mut() {

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use coderoom_protocol::ids::UserId;
 
 use super::{SocketSettings, control::Speaker};
-use crate::rooms::SessionId;
+use crate::{people::Identity, rooms::SessionId};
 
 /// An address that is attached to a place of the room.
 #[derive(Clone, Debug)]
@@ -22,6 +22,18 @@ pub(super) struct Attached {
     pub(super) user: UserId,
     /// Who speaks on the control channel; only on `@task`.
     pub(super) speaker: Option<Arc<Speaker>>,
+}
+
+impl Attached {
+    /// The same session for the same person with another credential.
+    pub(super) fn with_identity(self, identity: Identity) -> Self {
+        let speaker = self.speaker.map(|speaker| {
+            let Speaker { socket, framing, session, .. } = &*speaker;
+            let (socket, framing) = (Arc::clone(socket), framing.clone());
+            Arc::new(Speaker { socket, identity, framing, session: *session })
+        });
+        Self { speaker, ..self }
+    }
 }
 
 /// Frames that came before Auth.

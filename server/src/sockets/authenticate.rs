@@ -7,7 +7,6 @@ use coderoom_protocol::{
     control::ServerMessage,
     frame::{self, ClientFrame, ClientPayload, SyncMessage, write},
     problem::{ErrorCode, WireError},
-    role::Role,
     tree::NodeKind,
 };
 use tokio::sync::oneshot;
@@ -21,7 +20,7 @@ use super::{
     welcome,
 };
 use crate::{
-    people::Identity,
+    people::{Identity, Standing},
     rooms::{Place, RoomEvent, Session, SessionId, event::Framing},
 };
 
@@ -30,7 +29,7 @@ impl RoomDoor {
     /// A service that does not answer ends the socket instead of the address: the client tries again by itself.
     pub(super) async fn authenticate(&mut self, address: &str, token: &str) {
         match self.check(address, token).await {
-            Ok((identity, role, place)) => self.accept(address, identity, role, place).await,
+            Ok((identity, standing, place)) => self.accept(address, identity, standing, place).await,
             Err(error) if error.code == ErrorCode::Unavailable || error.code == ErrorCode::Internal => {
                 self.socket.outbox.close(1013, "a service behind the server does not answer; try again later");
             }
@@ -38,31 +37,42 @@ impl RoomDoor {
         }
     }
 
-    async fn check(&self, address: &str, token: &str) -> Result<(Identity, Role, Place), WireError> {
+    async fn check(&self, address: &str, token: &str) -> Result<(Identity, Standing, Place), WireError> {
         let socket = &self.socket;
+        let people = &socket.app.people;
         if self.addresses.get(address).is_none() && self.addresses.is_full(socket.settings()) {
             return Err(WireError::new(ErrorCode::Invalid, "too many documents on one socket"));
         }
         let identity = match token {
-            "" => socket.identity.clone(),
-            token => socket.app.people.by_token(token).await?,
+            // Whoever opened the socket may have lost what they came with since.
+            "" => match &socket.identity {
+                Some(identity) if people.standing(identity, socket.task).await?.is_some() => Some(identity.clone()),
+                Some(_) => return Err(not_found()),
+                None => None,
+            },
+            token => people.by_token(token).await?,
         };
         let identity = identity.ok_or_else(|| WireError::new(ErrorCode::SignInRequired, "sign in first"))?;
-        let role = socket.app.people.role_in(&identity, socket.task).await?.ok_or_else(not_found)?;
+        let standing = people.known_standing(&identity, socket.task).await?.ok_or_else(not_found)?;
         let place = find_place(socket, address).await?;
         socket.count_for(identity.user)?;
-        Ok((identity, role, place))
+        Ok((identity, standing, place))
     }
 
-    async fn accept(&mut self, address: &str, identity: Identity, role: Role, place: Place) {
+    async fn accept(&mut self, address: &str, identity: Identity, standing: Standing, place: Place) {
         let prefix: Arc<[u8]> = write::address_prefix(address).into();
         let socket = Arc::clone(&self.socket);
         let before = self.addresses.take(address);
         let Waiting { frames, again } = match before {
             Some(Address::Attached(attached)) if attached.user == identity.user => {
-                // The same person with a newer token.
-                socket.outbox.push(say::auth_ok(&prefix, role));
-                return self.addresses.put(address, Address::Attached(attached));
+                // The same person with a newer token, which may allow more or less.
+                socket.outbox.push(say::auth_ok(&prefix, standing.role));
+                let attached = attached.with_identity(identity.clone());
+                let session = attached.session;
+                self.addresses.put(address, Address::Attached(attached));
+                socket.attendance.note(session, &socket, &identity, standing);
+                let role = Some((standing.role, identity.grant.ceiling()));
+                return socket.tell_room(RoomEvent::Standing { session, role }).await;
             }
             Some(Address::Attached(attached)) => {
                 self.detach_session(attached.session).await;
@@ -72,7 +82,7 @@ impl RoomDoor {
             Some(Address::Closed) => Waiting { frames: Vec::new(), again: true },
             Some(Address::Denied) | None => Waiting::default(),
         };
-        self.attach(address, identity, role, place, prefix).await;
+        self.attach(address, identity, standing, place, prefix).await;
         let Some(Address::Attached(attached)) = self.addresses.get(address) else { return };
         if again {
             // Asked for its token, a client sends nothing else: it gets the whole document, and is asked for what it has.
@@ -85,13 +95,13 @@ impl RoomDoor {
         }
     }
 
-    async fn attach(&mut self, address: &str, identity: Identity, role: Role, place: Place, prefix: Arc<[u8]>) {
+    async fn attach(&mut self, address: &str, identity: Identity, standing: Standing, place: Place, prefix: Arc<[u8]>) {
         let socket = &self.socket;
         let framing = Framing::Addressed(Arc::clone(&prefix));
         let session = Socket::new_session();
         let user = identity.user;
         socket.introduce(say::keep_alive(&prefix));
-        socket.outbox.push(say::auth_ok(&prefix, role));
+        socket.outbox.push(say::auth_ok(&prefix, standing.role));
         let speaker = (place == Place::Task).then(|| {
             Arc::new(Speaker {
                 socket: Arc::clone(socket),
@@ -101,8 +111,8 @@ impl RoomDoor {
             })
         });
         let joined = match &speaker {
-            Some(speaker) => join_task(speaker, role).await,
-            None => attach_session(socket, session, &identity, role, framing, place).await,
+            Some(speaker) => join_task(speaker, standing).await,
+            None => attach_session(socket, session, &identity, standing, framing, place).await,
         };
         match joined {
             Ok(()) => self.addresses.put(address, Address::Attached(Attached { session, user, speaker })),
@@ -128,12 +138,12 @@ impl RoomDoor {
 }
 
 /// Attaches to the room itself and sends `welcome`, which comes before every event and misses none.
-pub(super) async fn join_task(speaker: &Speaker, role: Role) -> Result<(), WireError> {
+pub(super) async fn join_task(speaker: &Speaker, standing: Standing) -> Result<(), WireError> {
     let Speaker { socket, identity, framing, session } = speaker;
     socket.outbox.hold();
     let welcome = async {
-        attach_session(socket, *session, identity, role, framing.clone(), Place::Task).await?;
-        welcome::read(&socket.app, socket.task, identity, role).await
+        attach_session(socket, *session, identity, standing, framing.clone(), Place::Task).await?;
+        welcome::read(&socket.app, socket.task, identity, standing.role).await
     };
     let welcome = welcome.await;
     let frame = welcome.as_ref().ok().map(|welcome| say::control(framing, &ServerMessage::Welcome(welcome.clone())));
@@ -147,15 +157,17 @@ pub(super) async fn attach_session(
     socket: &Arc<Socket>,
     session: SessionId,
     identity: &Identity,
-    role: Role,
+    standing: Standing,
     framing: Framing,
     place: Place,
 ) -> Result<(), WireError> {
+    let id = session;
     let session = Session {
         id: session,
         connection: socket.id,
         user: identity.summary(),
-        role,
+        role: standing.role,
+        ceiling: identity.grant.ceiling(),
         framing,
         outbox: Arc::clone(&socket.outbox),
     };
@@ -170,6 +182,7 @@ pub(super) async fn attach_session(
         if room.send(RoomEvent::Attach { session: session.clone(), place, attached }).await.is_ok()
             && (!is_waited_for || told.await.is_ok())
         {
+            socket.attendance.note(id, socket, identity, standing);
             return Ok(());
         }
         room = socket.open_room().await?;

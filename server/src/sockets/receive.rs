@@ -89,6 +89,7 @@ impl RoomDoor {
 
     pub(super) async fn detach_session(&mut self, session: SessionId) {
         control::stop_following_all(&self.socket, session);
+        self.socket.attendance.forget(session);
         self.socket.tell_room(RoomEvent::Detach { session }).await;
     }
 
@@ -97,6 +98,7 @@ impl RoomDoor {
         let text = self.text.take().map(|speaker| speaker.session);
         let sessions: Vec<SessionId> = self.addresses.attached().map(|attached| attached.session).chain(text).collect();
         for session in sessions {
+            self.socket.attendance.forget(session);
             self.socket.tell_room(RoomEvent::Detach { session }).await;
         }
         self.addresses = Addresses::default();

@@ -17,6 +17,7 @@ use coderoom_protocol::{
 use serde::Deserialize;
 
 use super::{
+    attendance::Attendance,
     authenticate::join_task,
     connection::{self, Door},
     control::Speaker,
@@ -28,12 +29,15 @@ use super::{
 };
 use crate::{app::App, http::problem::HttpError, people::Identity, rooms::event::Framing};
 
-/// The routes of the sockets, ready to be merged into the others.
+/// The routes of the sockets, ready to be merged into the others. Also begins to watch whether who is attached still may
+/// be, so it must be called inside the runtime.
 pub fn routes(app: App) -> Router {
+    let attendance = Attendance::default();
+    tokio::spawn(attendance.clone().watch(app.clone()));
     Router::new()
         .route("/ws/tasks/{task}", get(room_socket))
         .route("/yjs/{task}/{*path}", get(second_door))
-        .with_state(Doors { app: Arc::new(app), per_user: PerUser::default() })
+        .with_state(Doors { app: Arc::new(app), per_user: PerUser::default(), attendance })
 }
 
 /// What both doors need.
@@ -41,6 +45,7 @@ pub fn routes(app: App) -> Router {
 struct Doors {
     app: Arc<App>,
     per_user: PerUser,
+    attendance: Attendance,
 }
 
 #[derive(Debug, Deserialize)]
@@ -64,7 +69,7 @@ async fn room_socket(
 }
 
 async fn open_room_socket(
-    Doors { app, per_user }: Doors,
+    Doors { app, per_user, attendance }: Doors,
     task: &str,
     parameters: Parameters,
     request: Request,
@@ -76,21 +81,21 @@ async fn open_room_socket(
     let identity = identify(&app, parameters.token.as_deref(), &parts.headers).await?;
     let speaks_text = offered_protocols(&parts.headers).any(|offered| offered == SUBPROTOCOL);
     // A stranger learns nothing; a client without any credentials may bring them in Auth.
-    let role = match &identity {
-        Some(identity) => Some(app.people.role_in(identity, task).await?.ok_or_else(not_found)?),
+    let standing = match &identity {
+        Some(identity) => Some(app.people.known_standing(identity, task).await?.ok_or_else(not_found)?),
         None if speaks_text => return Err(WireError::plain(ErrorCode::SignInRequired)),
         None => None,
     };
     let protocol = speaks_text.then_some(HeaderValue::from_static(SUBPROTOCOL));
-    let socket = Socket::new(Arc::clone(&app), per_user, task, identity.clone())?;
+    let socket = Socket::new(Arc::clone(&app), (per_user, attendance), task, identity.clone())?;
     let (response, stream) = upgrade.with_protocol(protocol).answer();
     app.tracker.spawn(async move {
         let Ok(stream) = stream.await else { return };
         let mut door = RoomDoor::new(Arc::clone(&socket));
-        if let (true, Some(identity), Some(role)) = (speaks_text, identity, role) {
+        if let (true, Some(identity), Some(standing)) = (speaks_text, identity, standing) {
             let session = Socket::new_session();
             let speaker = Speaker { socket: Arc::clone(&socket), identity, framing: Framing::Text, session };
-            if Box::pin(join_task(&speaker, role)).await.is_err() {
+            if Box::pin(join_task(&speaker, standing)).await.is_err() {
                 socket.outbox.close(1013, "the room could not be opened; try again later");
             }
             socket.introduced.store(true, std::sync::atomic::Ordering::Relaxed);
@@ -113,7 +118,7 @@ async fn second_door(
 }
 
 async fn open_second_door(
-    Doors { app, per_user }: Doors,
+    Doors { app, per_user, attendance }: Doors,
     task: &str,
     path: String,
     parameters: Parameters,
@@ -130,7 +135,7 @@ async fn open_second_door(
     };
     // Browsers give up a socket whose offered subprotocols are all ignored.
     let protocol = offered_protocols(&parts.headers).next().and_then(|first| HeaderValue::from_str(first).ok());
-    let socket = Socket::new(Arc::clone(&app), per_user, task, identity)?;
+    let socket = Socket::new(Arc::clone(&app), (per_user, attendance), task, identity)?;
     let (response, stream) = upgrade.with_protocol(protocol).answer();
     app.tracker.spawn(async move {
         let Ok(stream) = stream.await else { return };

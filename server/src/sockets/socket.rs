@@ -17,6 +17,7 @@ use tokio::task::AbortHandle;
 
 use super::{
     SocketSettings,
+    attendance::Attendance,
     lane::Lane,
     per_user::{Counted, PerUser},
 };
@@ -40,6 +41,8 @@ pub(super) struct Socket {
     /// The socket as one of its user's, once the user is known.
     counted: Mutex<Option<Counted>>,
     per_user: PerUser,
+    /// Where its sessions are noted while they are attached.
+    pub(super) attendance: Attendance,
     /// What is to be written.
     pub(super) outbox: Arc<Outbox>,
     /// A frame arrived since the watch looked last.
@@ -62,7 +65,7 @@ impl Socket {
     /// A socket that nobody writes to yet. `too_many_requests` when its user has too many already.
     pub(super) fn new(
         app: Arc<App>,
-        per_user: PerUser,
+        (per_user, attendance): (PerUser, Attendance),
         task: TaskId,
         identity: Option<Identity>,
     ) -> Result<Arc<Self>, WireError> {
@@ -73,6 +76,7 @@ impl Socket {
         let socket = Self {
             counted: Mutex::new(None),
             per_user,
+            attendance,
             app,
             id: ConnectionId(NEXT.fetch_add(1, Ordering::Relaxed)),
             task,

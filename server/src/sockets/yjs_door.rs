@@ -61,6 +61,7 @@ impl YjsDoor {
 
     /// Detaches: the socket ends.
     pub(super) async fn end(&mut self) {
+        self.socket.attendance.forget(self.session);
         self.socket.tell_room(RoomEvent::Detach { session: self.session }).await;
     }
 }
@@ -69,10 +70,10 @@ async fn attach(socket: &Arc<Socket>, session: SessionId, path: &str, create: bo
     let app = &socket.app;
     let identity =
         socket.identity.as_ref().ok_or_else(|| WireError::new(ErrorCode::SignInRequired, "sign in first"))?;
-    let role = app.people.role_in(identity, socket.task).await?.ok_or_else(not_found)?;
+    let standing = app.people.known_standing(identity, socket.task).await?.ok_or_else(not_found)?;
     let mut file = app.tasks.file_at(socket.task, path).await?;
     if file.is_none() && create {
-        if !role.may_edit() {
+        if !standing.role.may_edit() {
             return Err(WireError::new(ErrorCode::NotAllowed, "your role does not allow new files"));
         }
         match app.tasks.create_text(socket.task, identity, path, "").await {
@@ -84,7 +85,7 @@ async fn attach(socket: &Arc<Socket>, session: SessionId, path: &str, create: bo
         file = app.tasks.file_at(socket.task, path).await?;
     }
     let file = file.filter(|file| file.kind == NodeKind::Text).ok_or_else(not_found)?;
-    attach_session(socket, session, identity, role, Framing::Bare, Place::File(file.id)).await
+    attach_session(socket, session, identity, standing, Framing::Bare, Place::File(file.id)).await
 }
 
 fn not_found() -> WireError {

@@ -51,7 +51,7 @@ impl Tasks {
             ));
         }
         let limit = filter.limit.unwrap_or(DEFAULT_PAGE).clamp(1, MAX_PAGE);
-        let (sql, values) = query(identity, filter, limit)?;
+        let (sql, values) = query(identity, self.clock.now_ms(), filter, limit)?;
         let step = "list tasks";
         let rows = self.tables.query(sql, values).await.map_err(failed::tables(step))?;
         let mut tasks = rows
@@ -67,15 +67,21 @@ impl Tasks {
 }
 
 /// The query for one more task than `limit`, which tells whether there is another page.
-fn query(identity: &Identity, filter: &TaskFilter, limit: u32) -> Result<(String, Vec<Value>), WireError> {
+fn query(identity: &Identity, now: i64, filter: &TaskFilter, limit: u32) -> Result<(String, Vec<Value>), WireError> {
     let membership = if filter.all { "LEFT JOIN" } else { "JOIN" };
     let mut sql = format!(
         "SELECT t.id, t.name, t.language, t.remarks, m.role, r.state, r.id, u.id, u.name, t.created_at, t.updated_at \
          FROM tasks t {membership} members m ON m.task_id = t.id AND m.user_id = $1 \
-         LEFT JOIN runs r ON r.task_id = t.id AND r.number = t.run_count \
+         AND (m.expires_at IS NULL OR m.expires_at > $2) LEFT JOIN runs r ON r.task_id = t.id AND r.number = t.run_count \
          LEFT JOIN users u ON u.id = t.created_by WHERE t.import_of IS NULL"
     );
-    let mut values = values![identity.user.to_string()];
+    let mut values = values![identity.user.to_string(), now];
+    if let Some(tasks) = identity.grant.tasks() {
+        let first = values.len() + 1;
+        let marks: Vec<String> = (first..first + tasks.len()).map(|n| format!("${n}")).collect();
+        sql.push_str(&format!(" AND t.id IN ({})", marks.join(", ")));
+        values.extend(tasks.iter().map(|task| Value::from(task.to_string())));
+    }
     let mut and = |condition: &str, value: Value| {
         values.push(value);
         sql.push_str(" AND ");
@@ -135,7 +141,8 @@ fn read_line(row: &Row, identity: &Identity) -> Result<TaskLine, TablesError> {
         name: row.text(1)?.to_owned(),
         language: Language::parse(row.text(2)?).ok_or_else(|| fault("language"))?,
         remarks: row.text(3)?.to_owned(),
-        role: if identity.is_admin { Role::Owner } else { member.ok_or_else(|| fault("role"))? },
+        role: if identity.is_admin { Role::Owner } else { member.ok_or_else(|| fault("role"))? }
+            .min(identity.grant.ceiling()),
         run_state: state.ok_or_else(|| fault("state"))?,
         newest_run: row.opt_parse(6)?,
         created_by: match (row.opt_parse(7)?, row.opt_text(8)?) {

@@ -152,5 +152,5 @@ async fn user(tables: &Tables, name: &str, is_admin: bool) -> Identity {
     let user = UserId::new();
     let sql = "INSERT INTO users (id, name, name_key, is_admin, created_at) VALUES ($1, $2, $2, $3, 0)";
     tables.execute(sql, values![user.to_string(), name, is_admin]).await.unwrap();
-    Identity { user, name: name.to_owned(), is_admin }
+    Identity::whole(user, name.to_owned(), is_admin)
 }

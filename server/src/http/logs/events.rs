@@ -14,7 +14,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use coderoom_protocol::{control::ServerMessage, ids::RunId, run::Run};
 use coderoom_worker::log::{LogEvent, LogPiece, LogReader};
 use futures_util::{Stream, stream};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::super::{disposition, problem::HttpResult};
 use crate::{app::App, people::Identity};
@@ -24,7 +24,7 @@ const PIECE_BYTES: usize = 32 << 10;
 /// A comment goes out after so long a silence, so that nothing between takes the connection for dead.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// How often it is looked whether the follower may still read.
-const RECHECK: Duration = Duration::from_secs(1);
+const RECHECK: Duration = Duration::from_millis(500);
 /// The id of `log_end` is the log's size with this behind it.
 const END: &str = ".end";
 
@@ -35,6 +35,8 @@ struct Follower {
     run: Run,
     reader: LogReader,
     ended: bool,
+    /// When it was last looked whether the follower may still read.
+    checked: Instant,
 }
 
 /// Follows the log from `Last-Event-ID`, else from `offset`.
@@ -51,7 +53,7 @@ pub(super) async fn follow(
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     let reader = LogReader::open(&app.runs, run.id, last.parse().unwrap_or(offset)).await?;
-    let events = events(Follower { app, identity, run, reader, ended: false });
+    let events = events(Follower { app, identity, run, reader, ended: false, checked: Instant::now() });
     let mut response = Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response();
     disposition::harmless(response.headers_mut());
     // Proxies that gather answers would hold the log back.
@@ -69,6 +71,13 @@ fn events(follower: Follower) -> impl Stream<Item = Result<Event, Infallible>> {
 /// The next event; `None` ends the stream.
 async fn next(follower: &mut Follower) -> Option<Event> {
     while !follower.ended && !follower.app.draining.is_cancelled() {
+        if follower.checked.elapsed() >= RECHECK {
+            follower.checked = Instant::now();
+            let standing = follower.app.people.standing(&follower.identity, follower.run.task).await;
+            if matches!(standing, Ok(None)) {
+                return None;
+            }
+        }
         match timeout(RECHECK, follower.reader.next(PIECE_BYTES)).await {
             Ok(Ok(LogEvent::Piece(piece))) => {
                 return event(&piece.end().to_string(), "log", &said(follower.run.id, piece));
@@ -85,12 +94,7 @@ async fn next(follower: &mut Follower) -> Option<Event> {
                 sleep(RECHECK).await;
                 return None;
             }
-            Err(_) => {
-                let role = follower.app.people.role_in(&follower.identity, follower.run.task).await;
-                if matches!(role, Ok(None)) {
-                    return None;
-                }
-            }
+            Err(_) => {}
         }
     }
     None

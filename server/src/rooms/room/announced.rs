@@ -1,7 +1,7 @@
 //! What the bus says about the task, told to the room's members; and what is read from the tables when it may have said
 //! something that nobody here heard.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, time::Duration};
 
 use coderoom_backing::{
     tables::{Tables, TablesError},
@@ -10,6 +10,7 @@ use coderoom_backing::{
 use coderoom_protocol::{
     control::ServerMessage,
     ids::{TaskId, UserId},
+    role::Role,
     run::Run,
     tree::TreeChange,
 };
@@ -20,6 +21,9 @@ use crate::rooms::{
     mailbox::{FilesLeft, Letter},
     say::{self, Farewell},
 };
+
+/// A reading of a role that takes longer is taken for lost.
+const READING_PATIENCE: Duration = Duration::from_secs(5);
 
 impl Room {
     pub(super) fn announced(&mut self, message: &[u8]) {
@@ -71,12 +75,21 @@ impl Room {
         self.note_emptiness();
     }
 
-    fn read_role(&self, user: UserId) {
+    fn read_role(&mut self, user: UserId) {
         let is_here =
             self.members.has_user(user) || self.documents.values().any(|document| document.members.has_user(user));
         if !is_here {
             return;
         }
+        // One reading at a time: the last one must begin after the last change, and its answer must come last.
+        let now = self.around.now;
+        if let Some((began, again)) = self.reading.get_mut(&user)
+            && now.duration_since(*began) < READING_PATIENCE
+        {
+            *again = true;
+            return;
+        }
+        self.reading.insert(user, (now, false));
         let (task, mailbox) = (self.around.task, self.around.mailbox.clone());
         let reading = (self.around.shared.ask.read_role)(task, user);
         self.around.shared.tracker.spawn(async move {
@@ -85,6 +98,14 @@ impl Room {
                 Err(error) => tracing::error!(error = %error, task.id = %task, "a changed role could not be read"),
             }
         });
+    }
+
+    /// A role was read.
+    pub(super) fn role_read(&mut self, user: UserId, role: Option<Role>) {
+        match self.reading.remove(&user) {
+            Some((_, true)) => self.read_role(user),
+            _ => self.role_changed(user, role),
+        }
     }
 
     /// Announcements may have been missed: reads what they would have said.

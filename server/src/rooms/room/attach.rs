@@ -99,28 +99,46 @@ impl Room {
 
     /// A user's role has changed in this task. `None`: it has ended.
     pub(super) fn role_changed(&mut self, user: UserId, role: Option<Role>) {
-        let Some(role) = role else { return self.end_sessions_of(user) };
-        let message = say::json(&ServerMessage::Role { role });
+        match role {
+            Some(role) => self.change_roles(|session| session.user.id == user, role),
+            None => self.end_sessions(|session| session.user.id == user),
+        }
+    }
+
+    /// One session was looked up again.
+    pub(super) fn standing(&mut self, id: SessionId, found: Option<(Role, Role)>) {
+        let Some(&place) = self.places.get(&id) else { return };
+        let Some((role, ceiling)) = found else { return self.end_sessions(|session| session.id == id) };
+        if let Some(member) = self.members_at(place).get_mut(id) {
+            member.session.ceiling = ceiling;
+        }
+        self.change_roles(|session| session.id == id, role);
+    }
+
+    fn change_roles(&mut self, which: impl Fn(&Session) -> bool, role: Role) {
         let documents = self.documents.values_mut().flat_map(|document| document.members.iter_mut());
-        for member in documents.filter(|member| member.session.user.id == user && member.session.role != role) {
-            member.session.role = role;
-            if let Some(frames) = say::role(&member.session.framing, role) {
+        for member in documents.filter(|member| which(&member.session)) {
+            let role = role.min(member.session.ceiling);
+            if std::mem::replace(&mut member.session.role, role) != role
+                && let Some(frames) = say::role(&member.session.framing, role)
+            {
                 member.session.outbox.push(frames);
             }
         }
-        for member in self.members.iter_mut().filter(|member| member.session.user.id == user) {
+        for member in self.members.iter_mut().filter(|member| which(&member.session)) {
+            let role = role.min(member.session.ceiling);
             if std::mem::replace(&mut member.session.role, role) != role
-                && let Some(frames) = say::control(&member.session.framing, &message)
+                && let Some(frames) = say::control(&member.session.framing, &say::json(&ServerMessage::Role { role }))
             {
                 member.session.outbox.push(frames);
             }
         }
     }
 
-    fn end_sessions_of(&mut self, user: UserId) {
-        let mut ended = self.members.end(Farewell::NoRole, |session| session.user.id == user);
+    fn end_sessions(&mut self, which: impl Fn(&Session) -> bool) {
+        let mut ended = self.members.end(Farewell::NoRole, &which);
         for document in self.documents.values_mut() {
-            ended.extend(document.members.end(Farewell::NoRole, |session| session.user.id == user));
+            ended.extend(document.members.end(Farewell::NoRole, &which));
         }
         self.forget_sessions(&ended);
     }

@@ -202,6 +202,7 @@ impl Node {
             connection: ConnectionId(next_number()),
             user: UserSummary { id: user, name: "somebody".into() },
             role,
+            ceiling: Role::Owner,
             framing,
             outbox: Arc::new(Outbox::new(limits)),
         };

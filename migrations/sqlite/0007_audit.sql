@@ -1,0 +1,15 @@
+-- Who did what to which task when. Rows are only ever added: the names are copied, because people and tasks go.
+CREATE TABLE audit (
+    id        TEXT   NOT NULL PRIMARY KEY,             -- UUIDv7: in the order of time
+    at        BIGINT NOT NULL,
+    user_id   TEXT,
+    user_name TEXT   NOT NULL DEFAULT '',
+    address   TEXT   NOT NULL DEFAULT '',
+    action    TEXT   NOT NULL,
+    task_id   TEXT,
+    detail    TEXT   NOT NULL DEFAULT ''
+);
+CREATE INDEX audit_by_task ON audit (task_id, id) WHERE task_id IS NOT NULL;
+CREATE INDEX audit_by_user ON audit (user_id, id) WHERE user_id IS NOT NULL;
+CREATE TRIGGER audit_is_not_changed BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
+CREATE TRIGGER audit_is_not_deleted BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;

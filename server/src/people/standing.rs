@@ -1,0 +1,108 @@
+//! Looks at many open places at once: whether their credentials still stand for somebody, and what these may do there now.
+//! Nothing is answered from memory.
+
+use coderoom_backing::{
+    tables::{Row, TablesError, Value},
+    values,
+};
+use coderoom_protocol::{ids::TaskId, problem::WireError, role::Role};
+
+use super::{Credential, Identity, People, members::Place, ms, sessions::TOUCH_INTERVAL_MS, store_failed};
+
+/// Places looked up by one statement: four values each, and databases take some thousand.
+const PLACES_AT_ONCE: usize = 100;
+
+/// What somebody has, as the tables say now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// What they may do; never more than their credential allows.
+    pub role: Role,
+    /// When credential or membership end, in milliseconds since the Unix epoch.
+    pub until: i64,
+}
+
+impl People {
+    /// Where each of these stands; `None` for who may not be there any more. In the order of the question.
+    pub async fn standings(&self, asked: &[(Identity, TaskId)]) -> Result<Vec<Option<Standing>>, WireError> {
+        let mut standings = Vec::with_capacity(asked.len());
+        for part in asked.chunks(PLACES_AT_ONCE) {
+            let rows = self.inner.tables.query(question(part.len()), values_of(part)).await.map_err(store_failed)?;
+            let mut found = vec![None; part.len()];
+            for row in &rows {
+                let index = usize::try_from(row.int(0).map_err(store_failed)?).unwrap_or(usize::MAX);
+                if let (Some(slot), Some((identity, task))) = (found.get_mut(index), part.get(index)) {
+                    *slot = self.judge(row, identity, *task).await.map_err(store_failed)?;
+                }
+            }
+            standings.append(&mut found);
+        }
+        Ok(standings)
+    }
+
+    /// Where one stands. For what is done rarely and must not be answered from memory.
+    pub async fn standing(&self, identity: &Identity, task: TaskId) -> Result<Option<Standing>, WireError> {
+        Ok(self.standings(&[(identity.clone(), task)]).await?.pop().flatten())
+    }
+
+    async fn judge(&self, row: &Row, identity: &Identity, task: TaskId) -> Result<Option<Standing>, TablesError> {
+        let now = self.inner.clock.now_ms();
+        let grant = &identity.grant;
+        let credential_until = match &grant.credential {
+            Credential::Outside => grant.until,
+            Credential::Token(_) if row.opt_text(4)?.is_none() => return Ok(None),
+            Credential::Token(_) => row.opt_int(5)?.unwrap_or(i64::MAX),
+            Credential::Session(id) => {
+                let (Some(expires), Some(seen)) = (row.opt_int(6)?, row.opt_int(7)?) else { return Ok(None) };
+                let idle = ms(self.inner.settings.session_idle);
+                if now < seen.saturating_add(idle) && now - seen >= TOUCH_INTERVAL_MS {
+                    // An open page counts as use.
+                    let touch = "UPDATE sessions SET seen_at = $2 WHERE id = $1";
+                    if let Err(error) = self.inner.tables.execute(touch, values![&**id, now]).await {
+                        tracing::warn!(%error, "the last use of a session could not be stored");
+                    }
+                    expires.min(now.saturating_add(idle))
+                } else {
+                    expires.min(seen.saturating_add(idle))
+                }
+            }
+        };
+        let member_until = row.opt_int(3)?.unwrap_or(i64::MAX);
+        let member = row.opt_text(2)?.and_then(Role::parse).filter(|_| now < member_until);
+        let place = Place { is_admin: row.bool(1)?, role: member, until: member_until };
+        let is_owner_as_admin = identity.is_admin && place.is_admin;
+        let until = if is_owner_as_admin { credential_until } else { credential_until.min(member_until) };
+        let role = place.role_of(identity.is_admin).filter(|_| grant.covers(task) && now < until);
+        Ok(role.map(|role| Standing { role: role.min(grant.ceiling()), until }))
+    }
+}
+
+/// One row for each place whose task and user exist: its index, whether the user is an administrator, role and end of the
+/// membership, the token's id and end, the session's end and last use.
+fn question(places: usize) -> String {
+    let mut asked = String::new();
+    for place in 0..places {
+        let first = place * 4;
+        let comma = if place == 0 { "" } else { ", " };
+        asked.push_str(&format!("{comma}(${}, ${}, ${}, ${})", first + 1, first + 2, first + 3, first + 4));
+    }
+    format!(
+        "WITH asked (place, user_id, task_id, credential) AS (VALUES {asked}) \
+         SELECT a.place, u.is_admin, m.role, m.expires_at, k.id, k.expires_at, s.expires_at, s.seen_at FROM asked a \
+         JOIN users u ON u.id = a.user_id AND u.suspended_at IS NULL JOIN tasks t ON t.id = a.task_id \
+         LEFT JOIN members m ON m.task_id = t.id AND m.user_id = u.id \
+         LEFT JOIN tokens k ON k.id = a.credential AND k.user_id = u.id \
+         LEFT JOIN sessions s ON s.id = a.credential AND s.user_id = u.id"
+    )
+}
+
+fn values_of(part: &[(Identity, TaskId)]) -> Vec<Value> {
+    let mut values = Vec::with_capacity(part.len() * 4);
+    for (place, (identity, task)) in (0_i64..).zip(part) {
+        let credential = match &identity.grant.credential {
+            Credential::Session(id) | Credential::Token(id) => &**id,
+            Credential::Outside => "",
+        };
+        values.extend(values![place, identity.user.to_string(), task.to_string(), credential]);
+    }
+    values
+}
