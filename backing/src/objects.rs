@@ -1,13 +1,22 @@
 //! Objects: named bytes that are written once and read many times: snapshots, blobs, finished logs, outputs.
 //! Keys are `/`-separated paths of ASCII letters, digits and `-_.=+@,!()`, without empty, `.` or `..` components,
-//! at most 900 bytes, 250 a component. No key may be a folder of another key.
+//! at most 900 bytes, 250 a component. No key may be a folder of another key: a directory refuses it, while an S3 store
+//! would take it, so nobody may rely on either.
+//!
+//! Whoever opened an object to read gets all of it or an error, never a mixture of two. A directory's reader goes on with
+//! the object it opened when that is replaced or deleted; a store's reader goes on while its connection lasts, and ends
+//! with an error when it had to be taken up again after that. Write to new keys where readers must not be disturbed.
 
 mod directory;
+mod pieces;
+mod s3;
 
-use std::{io, path::Path};
+use std::{io, path::Path, time::Duration};
 
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
+
+pub use s3::S3Settings;
 
 /// What can go wrong. A failed put leaves the old object, or none; never a part.
 #[derive(Debug, thiserror::Error)]
@@ -79,11 +88,22 @@ fn check_key(key: &str) -> Result<()> {
     }
 }
 
+/// Checks the prefix of a listing: empty, or a whole folder, ending in `/`.
+fn check_prefix(prefix: &str) -> Result<()> {
+    match prefix.strip_suffix('/') {
+        Some(folder) => check_key(folder),
+        None if prefix.is_empty() => Ok(()),
+        None => Err(ObjectsError::BadKey(prefix.to_owned())),
+    }
+}
+
 /// A cheap handle to the object store.
 #[derive(Clone, Debug)]
 pub enum Objects {
     /// The embedded twin: a directory.
     Directory(directory::Directory),
+    /// The cluster twin: a bucket of an S3 store.
+    S3(s3::S3),
 }
 
 impl Objects {
@@ -92,10 +112,35 @@ impl Objects {
         directory::Directory::open(root).await.map(Self::Directory)
     }
 
+    /// Uses a bucket of an S3 store. A missing bucket, wrong credentials or a wrong region are [`ObjectsError::Refused`],
+    /// with a sentence that says what to mend; a store that does not answer is [`ObjectsError::Unavailable`]. Uploads that
+    /// dead processes left are removed in the background.
+    pub async fn open_s3(settings: S3Settings) -> Result<Self> {
+        s3::S3::open(settings).await.map(Self::S3)
+    }
+
+    /// Whether the store answers, asked with the cheapest request that it would refuse to the wrong person.
+    pub async fn ping(&self) -> Result<()> {
+        match self {
+            Self::Directory(twin) => twin.ping().await,
+            Self::S3(twin) => twin.ping().await,
+        }
+    }
+
+    /// An address under which anybody can fetch the object by HTTP for `lifetime` (at most a week), without credentials.
+    /// It is signed, not checked: there need not be such an object. `None` where only this machine has the objects.
+    pub async fn presign(&self, key: &str, lifetime: Duration) -> Result<Option<String>> {
+        match self {
+            Self::Directory(_) => check_key(key).map(|()| None),
+            Self::S3(twin) => twin.presign(key, lifetime).await.map(Some),
+        }
+    }
+
     /// Stores `bytes` under `key`, replacing what was there. Durable on return.
     pub async fn put(&self, key: &str, bytes: Bytes) -> Result<()> {
         match self {
             Self::Directory(twin) => twin.put(key, bytes).await,
+            Self::S3(twin) => twin.put(key, bytes).await,
         }
     }
 
@@ -103,6 +148,7 @@ impl Objects {
     pub async fn put_stream(&self, key: &str, stream: ByteStream, limit: u64) -> Result<u64> {
         match self {
             Self::Directory(twin) => twin.put_stream(key, stream, limit).await,
+            Self::S3(twin) => twin.put_stream(key, stream, limit).await,
         }
     }
 
@@ -110,6 +156,7 @@ impl Objects {
     pub async fn put_file(&self, key: &str, file: &Path) -> Result<u64> {
         match self {
             Self::Directory(twin) => twin.put_file(key, file).await,
+            Self::S3(twin) => twin.put_file(key, file).await,
         }
     }
 
@@ -117,6 +164,7 @@ impl Objects {
     pub async fn get(&self, key: &str) -> Result<Option<Bytes>> {
         match self {
             Self::Directory(twin) => twin.get(key).await,
+            Self::S3(twin) => twin.get(key).await,
         }
     }
 
@@ -124,6 +172,7 @@ impl Objects {
     pub async fn get_stream(&self, key: &str, offset: u64) -> Result<Option<(u64, ByteStream)>> {
         match self {
             Self::Directory(twin) => twin.get_stream(key, offset).await,
+            Self::S3(twin) => twin.get_stream(key, offset).await,
         }
     }
 
@@ -131,6 +180,7 @@ impl Objects {
     pub async fn fetch_to_file(&self, key: &str, file: &Path) -> Result<bool> {
         match self {
             Self::Directory(twin) => twin.fetch_to_file(key, file).await,
+            Self::S3(twin) => twin.fetch_to_file(key, file).await,
         }
     }
 
@@ -138,6 +188,7 @@ impl Objects {
     pub async fn size(&self, key: &str) -> Result<Option<u64>> {
         match self {
             Self::Directory(twin) => twin.size(key).await,
+            Self::S3(twin) => twin.size(key).await,
         }
     }
 
@@ -145,6 +196,7 @@ impl Objects {
     pub async fn delete(&self, key: &str) -> Result<()> {
         match self {
             Self::Directory(twin) => twin.delete(key).await,
+            Self::S3(twin) => twin.delete(key).await,
         }
     }
 
@@ -152,6 +204,7 @@ impl Objects {
     pub async fn list(&self, prefix: &str) -> Result<Vec<ObjectInfo>> {
         match self {
             Self::Directory(twin) => twin.list(prefix).await,
+            Self::S3(twin) => twin.list(prefix).await,
         }
     }
 }

@@ -7,20 +7,18 @@ mod walk;
 use std::{
     fs::File,
     io::{self, ErrorKind, Read, Seek, SeekFrom, Write},
-    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use bytes::{Bytes, BytesMut};
-use futures_util::{StreamExt, stream};
-use rustix::fs::OFlags;
+use futures_util::StreamExt;
 
 use self::incoming::Incoming;
-use super::{ByteStream, ObjectInfo, ObjectsError, Result, check_key};
-
-/// Bytes read or written per trip to the blocking threads; a stream holds about one piece in memory.
-const PIECE_BYTES: usize = 128 << 10;
+use super::{
+    ByteStream, ObjectInfo, ObjectsError, Result, check_key, check_prefix,
+    pieces::{self, PIECE_BYTES},
+};
 
 /// Handle to the root directory.
 #[derive(Clone, Debug)]
@@ -129,15 +127,8 @@ impl Directory {
     }
 
     pub(super) async fn put_file(&self, key: &str, file: &Path) -> Result<u64> {
-        let (path, root, source) = (self.path(key)?, self.root.clone(), file.to_owned());
-        let opened = tokio::task::spawn_blocking(move || {
-            let mut options = std::fs::OpenOptions::new();
-            let no_links = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default();
-            let file = options.read(true).custom_flags(no_links).open(source)?;
-            if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("not a regular file")) }
-        });
-        let opened = opened.await.map_err(|error| ObjectsError::Unavailable(error.to_string()))?;
-        let mut source = opened.map_err(ObjectsError::Source)?;
+        let (path, root) = (self.path(key)?, self.root.clone());
+        let (mut source, _) = pieces::open_regular(file).await.map_err(ObjectsError::Source)?;
         blocking(move || {
             let mut incoming = Incoming::create(&root)?;
             // Between two files this is copy_file_range: shares blocks where the file system can.
@@ -168,7 +159,7 @@ impl Directory {
         });
         let Some((file, size)) = opened.await? else { return Ok(None) };
         let left = size.saturating_sub(offset);
-        Ok(Some((size, stream::try_unfold((file, left), read_piece).boxed())))
+        Ok(Some((size, pieces::of_file(file, left))))
     }
 
     pub(super) async fn fetch_to_file(&self, key: &str, file: &Path) -> Result<bool> {
@@ -192,35 +183,19 @@ impl Directory {
         .await
     }
 
+    pub(super) async fn ping(&self) -> Result<()> {
+        let root = self.root.join("stored");
+        blocking(move || root.metadata().map(|_| ())).await
+    }
+
     pub(super) async fn delete(&self, key: &str) -> Result<()> {
         let (path, root) = (self.path(key)?, self.root.clone());
         blocking(move || walk::delete(&path, &root.join("stored"))).await
     }
 
     pub(super) async fn list(&self, prefix: &str) -> Result<Vec<ObjectInfo>> {
-        if let Some(folder) = prefix.strip_suffix('/') {
-            check_key(folder)?;
-        } else if !prefix.is_empty() {
-            return Err(ObjectsError::BadKey(prefix.to_owned()));
-        }
+        check_prefix(prefix)?;
         let (root, prefix) = (self.root.join("stored"), prefix.to_owned());
         blocking(move || walk::list(&root, &prefix)).await
     }
-}
-
-/// One piece of a stream and what remains. A file that became shorter is an error, never a short object.
-async fn read_piece((mut file, left): (File, u64)) -> io::Result<Option<(Bytes, (File, u64))>> {
-    if left == 0 {
-        return Ok(None);
-    }
-    let read = tokio::task::spawn_blocking(move || {
-        let wanted = left.min(PIECE_BYTES as u64);
-        let mut piece = Vec::with_capacity(PIECE_BYTES.min(usize::try_from(wanted).unwrap_or(PIECE_BYTES)));
-        let got = (&mut file).take(wanted).read_to_end(&mut piece)?;
-        if (got as u64) < wanted {
-            return Err(ErrorKind::UnexpectedEof.into());
-        }
-        Ok(Some((Bytes::from(piece), (file, left - wanted))))
-    });
-    read.await.map_err(io::Error::other)?
 }

@@ -16,5 +16,6 @@ mod full_disk;
 mod objects;
 mod postgres;
 mod queue;
+mod s3;
 mod tables;
 mod wait;

@@ -114,6 +114,30 @@ pub(crate) async fn readers_keep_the_object_they_opened(objects: &Objects) {
     assert_eq!(collect(deleted).await, vec![2; 500_000]);
 }
 
+pub(crate) async fn readers_never_get_a_mixture(objects: &Objects) {
+    objects.put("a", Bytes::from(vec![1; 6_000_000])).await.unwrap();
+    let (size, replaced) = objects.get_stream("a", 0).await.unwrap().unwrap();
+    assert_eq!(size, 6_000_000);
+    objects.put("a", Bytes::from(vec![2; 6_000_000])).await.unwrap();
+    let read: Result<Vec<u8>, _> = replaced.map_ok(|piece| piece.to_vec()).try_concat().await;
+    // An error is honest; bytes of the other object, or an end that comes early, are not.
+    if let Ok(bytes) = read {
+        assert!(bytes == vec![1; 6_000_000], "{} bytes", bytes.len());
+    }
+    assert_eq!(collect(objects.get_stream("a", 5_999_999).await.unwrap().unwrap().1).await, [2]);
+}
+
+pub(crate) async fn long_listing_is_complete_and_in_order(objects: &Objects) {
+    let names: Vec<String> = (0..1_050).map(|number| format!("many/{number:05}")).collect();
+    let puts = stream::iter(&names).map(|name| objects.put(name, pattern(1))).buffer_unordered(16);
+    puts.try_collect::<()>().await.unwrap();
+    assert_eq!(keys(objects, "many/").await, names);
+}
+
+pub(crate) async fn store_answers_a_ping(objects: &Objects) {
+    objects.ping().await.unwrap();
+}
+
 pub(crate) async fn files_go_in_and_out(objects: &Objects) {
     let directory = tempfile::tempdir().unwrap();
     let (source, copy) = (directory.path().join("source"), directory.path().join("copy"));
