@@ -14,7 +14,7 @@ mod s3;
 use std::{io, path::Path, time::Duration};
 
 use bytes::Bytes;
-use futures_util::stream::BoxStream;
+use futures_util::{FutureExt as _, stream::BoxStream};
 
 pub use s3::S3Settings;
 
@@ -97,7 +97,7 @@ fn check_prefix(prefix: &str) -> Result<()> {
     }
 }
 
-/// A cheap handle to the object store.
+/// A cheap handle to the object store. The futures of the S3 twin are large and deeply nested, so they are boxed here.
 #[derive(Clone, Debug)]
 pub enum Objects {
     /// The embedded twin: a directory.
@@ -123,7 +123,7 @@ impl Objects {
     pub async fn ping(&self) -> Result<()> {
         match self {
             Self::Directory(twin) => twin.ping().await,
-            Self::S3(twin) => twin.ping().await,
+            Self::S3(twin) => twin.ping().boxed().await,
         }
     }
 
@@ -132,7 +132,7 @@ impl Objects {
     pub async fn presign(&self, key: &str, lifetime: Duration) -> Result<Option<String>> {
         match self {
             Self::Directory(_) => check_key(key).map(|()| None),
-            Self::S3(twin) => twin.presign(key, lifetime).await.map(Some),
+            Self::S3(twin) => twin.presign(key, lifetime).boxed().await.map(Some),
         }
     }
 
@@ -140,7 +140,7 @@ impl Objects {
     pub async fn put(&self, key: &str, bytes: Bytes) -> Result<()> {
         match self {
             Self::Directory(twin) => twin.put(key, bytes).await,
-            Self::S3(twin) => twin.put(key, bytes).await,
+            Self::S3(twin) => twin.put(key, bytes).boxed().await,
         }
     }
 
@@ -148,7 +148,7 @@ impl Objects {
     pub async fn put_stream(&self, key: &str, stream: ByteStream, limit: u64) -> Result<u64> {
         match self {
             Self::Directory(twin) => twin.put_stream(key, stream, limit).await,
-            Self::S3(twin) => twin.put_stream(key, stream, limit).await,
+            Self::S3(twin) => twin.put_stream(key, stream, limit).boxed().await,
         }
     }
 
@@ -156,7 +156,7 @@ impl Objects {
     pub async fn put_file(&self, key: &str, file: &Path) -> Result<u64> {
         match self {
             Self::Directory(twin) => twin.put_file(key, file).await,
-            Self::S3(twin) => twin.put_file(key, file).await,
+            Self::S3(twin) => twin.put_file(key, file).boxed().await,
         }
     }
 
@@ -164,7 +164,7 @@ impl Objects {
     pub async fn get(&self, key: &str) -> Result<Option<Bytes>> {
         match self {
             Self::Directory(twin) => twin.get(key).await,
-            Self::S3(twin) => twin.get(key).await,
+            Self::S3(twin) => twin.get(key).boxed().await,
         }
     }
 
@@ -172,7 +172,7 @@ impl Objects {
     pub async fn get_stream(&self, key: &str, offset: u64) -> Result<Option<(u64, ByteStream)>> {
         match self {
             Self::Directory(twin) => twin.get_stream(key, offset).await,
-            Self::S3(twin) => twin.get_stream(key, offset).await,
+            Self::S3(twin) => twin.get_stream(key, offset).boxed().await,
         }
     }
 
@@ -180,7 +180,7 @@ impl Objects {
     pub async fn fetch_to_file(&self, key: &str, file: &Path) -> Result<bool> {
         match self {
             Self::Directory(twin) => twin.fetch_to_file(key, file).await,
-            Self::S3(twin) => twin.fetch_to_file(key, file).await,
+            Self::S3(twin) => twin.fetch_to_file(key, file).boxed().await,
         }
     }
 
@@ -188,7 +188,7 @@ impl Objects {
     pub async fn size(&self, key: &str) -> Result<Option<u64>> {
         match self {
             Self::Directory(twin) => twin.size(key).await,
-            Self::S3(twin) => twin.size(key).await,
+            Self::S3(twin) => twin.size(key).boxed().await,
         }
     }
 
@@ -196,7 +196,7 @@ impl Objects {
     pub async fn delete(&self, key: &str) -> Result<()> {
         match self {
             Self::Directory(twin) => twin.delete(key).await,
-            Self::S3(twin) => twin.delete(key).await,
+            Self::S3(twin) => twin.delete(key).boxed().await,
         }
     }
 
@@ -204,7 +204,7 @@ impl Objects {
     pub async fn list(&self, prefix: &str) -> Result<Vec<ObjectInfo>> {
         match self {
             Self::Directory(twin) => twin.list(prefix).await,
-            Self::S3(twin) => twin.list(prefix).await,
+            Self::S3(twin) => twin.list(prefix).boxed().await,
         }
     }
 }

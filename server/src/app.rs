@@ -36,6 +36,8 @@ pub struct App {
     pub runs: coderoom_worker::runs::Runs,
     /// What clients are told about sizes: in `welcome` and over HTTP.
     pub limits: coderoom_protocol::control::Limits,
+    /// What `/health` answers from.
+    pub health: crate::http::health::Health,
     /// How well code is contained here.
     pub sandbox: Arc<Sandbox>,
     /// Settings of sockets.

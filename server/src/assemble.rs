@@ -2,12 +2,16 @@
 //!
 //! Order of start: services, schema, people, rooms, runs, listener. Order of end: see [`drain`].
 
+mod cluster;
 mod connections;
 mod drain;
 mod engine;
 mod executor;
+mod identity;
+mod nodes;
 mod parts;
 mod services;
+mod worker;
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
@@ -18,10 +22,17 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use drain::stop_signal;
 pub use services::Services;
+pub use worker::Worker;
 
 use coderoom_worker::{engine::Engine, runs::Runs};
 
-use crate::{app::App, config::Settings, http, people::People, tasks::Tasks};
+use crate::{
+    app::App,
+    config::{Settings, topics::TablesKind},
+    http::{self, health::Health},
+    people::People,
+    tasks::Tasks,
+};
 
 /// How often what has expired is removed: once an hour.
 const SWEEP_INTERVAL: std::time::Duration = std::time::Duration::from_secs(3600);
@@ -38,11 +49,23 @@ pub struct Server {
     pub address: SocketAddr,
     /// The link that signs the administrator in once, unless `people.sign_in_link` is off.
     pub sign_in_link: Option<String>,
-    /// Runs programs; `None` when the executor could not be opened.
+    /// Runs programs; `None` when the executor could not be opened, or when workers do it.
     engine: Option<Engine>,
+    /// This process among others on shared tables; `None` where tables cannot be shared.
+    shared: Option<Shared>,
     /// Stops accepting connections.
     stop_listening: CancellationToken,
     listener: JoinHandle<()>,
+    /// Of `server.metrics_listen`.
+    metrics_listener: Option<JoinHandle<()>>,
+}
+
+/// What a process on shared tables holds as long as it lives.
+#[derive(Debug)]
+struct Shared {
+    nodes: nodes::Nodes,
+    /// The locked data directory.
+    _data: std::fs::File,
 }
 
 /// The people of a data directory, without a server: for commands while none runs.
@@ -56,19 +79,34 @@ impl Server {
     pub async fn start(settings: Settings, clock: Clock) -> anyhow::Result<Self> {
         crate::telemetry::metrics();
         let Services { tables, objects, bus, queue } = Services::open(&settings).await?;
+        let shared = match settings.deployment.tables {
+            // Its file is locked already.
+            TablesKind::Sqlite => None,
+            TablesKind::Postgres => {
+                let data = services::lock_data(&settings.deployment.data)?;
+                let nodes = nodes::Nodes::join(&tables, nodes::Me::new("server", &settings)).await?;
+                Some(Shared { nodes, _data: data })
+            }
+        };
+        identity::check(&tables, &objects).await?;
         let people = People::open(tables.clone(), bus.clone(), clock.clone(), parts::people_settings(&settings));
         let admin = people.ensure_admin().await.context("make the first user")?;
         let listener = connections::listen(settings.deployment.listen)
             .with_context(|| format!("listen on {}", settings.deployment.listen))?;
         let address = listener.local_addr().context("read the address of the listener")?;
         let public_url = settings.server.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
-        let (executor, sandbox) = executor::open(&settings, &objects).await;
-        let scratch = settings.deployment.data.join("scratch");
-        tokio::fs::create_dir_all(&scratch).await.with_context(|| format!("make {}", scratch.display()))?;
+        let (executor, sandbox) = match settings.runs.slots {
+            Some(0) => (None, executor::elsewhere()),
+            _ => executor::open(&settings, &objects).await,
+        };
+        let scratch = parts::make_scratch(&settings).await?;
         let run_settings = parts::run_settings(&settings, scratch);
         let limits = parts::limits(&settings);
         let runs = Runs::new(tables.clone(), objects.clone(), bus.clone(), queue, clock.clone(), run_settings);
+        let (sandbox, draining) = (Arc::new(sandbox), CancellationToken::new());
+        let health = Health::new(tables.clone(), objects.clone(), bus.clone(), sandbox.clone(), draining.clone());
         let app = App {
+            health,
             public_url: public_url.trim_end_matches('/').into(),
             tasks: Tasks::new(
                 tables.clone(),
@@ -80,9 +118,9 @@ impl Server {
             rooms: parts::rooms(&settings, &tables, &bus, &clock, &people, &runs),
             runs,
             limits,
-            sandbox: Arc::new(sandbox),
+            sandbox,
             socket_settings: Arc::new(parts::socket_settings(&settings)),
-            draining: CancellationToken::new(),
+            draining,
             tracker: TaskTracker::new(),
             settings: Arc::new(settings),
             tables,
@@ -102,9 +140,27 @@ impl Server {
         let engine = executor.map(|executor| engine::start(&app.settings, app.runs.clone(), executor));
         tokio::spawn(app.people.clone().listen(app.draining.clone()));
         let stop_listening = CancellationToken::new();
-        let serving = connections::serve(listener, http::router(app.clone()), app.clone(), stop_listening.clone());
+        let limits = connections::Limits::new(&app.settings, &app.draining, &app.tracker);
+        let serving = connections::serve(listener, http::router(app.clone()), limits.clone(), stop_listening.clone());
         let listener = tokio::spawn(serving);
-        Ok(Self { app, address, sign_in_link, engine, stop_listening, listener })
+        let metrics_listener = match app.settings.server.metrics_listen {
+            None => None,
+            Some(at) => {
+                let listener = connections::listen(at).with_context(|| format!("listen on {at} for metrics"))?;
+                let router = http::metrics::private_routes(app.settings.server.metrics_token.clone())
+                    .merge(http::health::routes(app.health.clone()));
+                Some(tokio::spawn(connections::serve(listener, router, limits, stop_listening.clone())))
+            }
+        };
+        Ok(Self { app, address, sign_in_link, engine, shared, stop_listening, listener, metrics_listener })
+    }
+}
+
+impl Server {
+    /// Cancelled when this process must end, because another one took its place while it was silent.
+    #[must_use]
+    pub fn displaced(&self) -> CancellationToken {
+        self.shared.as_ref().map(|shared| shared.nodes.displaced()).unwrap_or_default()
     }
 }
 

@@ -14,8 +14,6 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use settings::SettingFlags;
 
-use crate::config::topics::TablesKind;
-
 /// A room for code: edit together, run, watch the log.
 #[derive(Debug, Parser)]
 #[command(name = "coderoom", version, about, propagate_version = true)]
@@ -62,7 +60,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     match cli.command {
         Command::Serve(flags) => serve::serve(&flags),
-        Command::Worker(flags) => worker(&flags),
+        Command::Worker(flags) => serve::worker(&flags),
         Command::Run(args) => client::finish(client::run(args)),
         Command::Tail(args) => client::finish(client::tail(args)),
         Command::Task(command) => client::finish(client::task(command)),
@@ -83,20 +81,6 @@ pub(crate) fn say(sentence: &str) {
     use std::io::Write as _;
     // A terminal that is gone is no reason to fail.
     let _ = writeln!(std::io::stderr().lock(), "coderoom: {sentence}");
-}
-
-/// Every deployment there is so far keeps its tables in one process.
-fn worker(flags: &SettingFlags) -> ExitCode {
-    let loaded = match flags.load() {
-        Ok(loaded) => loaded,
-        Err(error) => return refuse_settings(&error.0),
-    };
-    match loaded.settings.deployment.tables {
-        TablesKind::Sqlite => refuse_settings(
-            "a worker cannot run on tables = \"sqlite\": they belong to one process, and `coderoom serve` runs its programs \
-             itself. Workers need tables that several processes share, which come with the cluster deployment",
-        ),
-    }
 }
 
 fn refuse_settings(sentence: &str) -> ExitCode {

@@ -3,6 +3,7 @@
 //! Nothing else in the server reads a variable or a file of settings: parts get values.
 
 pub mod print;
+mod services;
 pub mod sources;
 pub mod topics;
 pub mod value;
@@ -28,6 +29,16 @@ pub struct Settings {
     pub runs: topics::Runs,
     /// The sandbox of the local executor.
     pub sandbox: topics::Sandbox,
+    /// The PostgreSQL server.
+    pub postgres: topics::Postgres,
+    /// The Redis server.
+    pub redis: topics::Redis,
+    /// The RabbitMQ server.
+    pub rabbitmq: topics::RabbitMq,
+    /// The S3 store.
+    pub s3: topics::S3,
+    /// The Kubernetes cluster.
+    pub kubernetes: topics::Kubernetes,
     /// Log lines.
     pub log: topics::Log,
 }
@@ -45,6 +56,11 @@ impl Settings {
             &self.people,
             &self.runs,
             &self.sandbox,
+            &self.postgres,
+            &self.redis,
+            &self.rabbitmq,
+            &self.s3,
+            &self.kubernetes,
             &self.log,
         ]
     }
@@ -59,6 +75,11 @@ impl Settings {
             &mut self.people,
             &mut self.runs,
             &mut self.sandbox,
+            &mut self.postgres,
+            &mut self.redis,
+            &mut self.rabbitmq,
+            &mut self.s3,
+            &mut self.kubernetes,
             &mut self.log,
         ]
     }
@@ -84,6 +105,16 @@ impl Settings {
         Ok(())
     }
 
+    /// The keys whose values must never be shown.
+    fn secret_keys(&self) -> Vec<String> {
+        let secrets = |topic: &&dyn Topic| {
+            let topic_key = topic.key();
+            let fields = topic.fields().into_iter().filter(|field| field.secret);
+            fields.map(move |field| join_key(topic_key, field.name)).collect::<Vec<_>>()
+        };
+        self.topics().iter().flat_map(secrets).collect()
+    }
+
     /// What must hold between settings, as sentences that name them.
     fn check(&self) -> Result<(), String> {
         if self.deployment.admin_token.as_ref().is_some_and(|token| token.0.len() < MIN_ADMIN_TOKEN_LENGTH) {
@@ -104,9 +135,7 @@ impl Settings {
         if self.people.attempts_per_address == 0 || self.people.attempts_per_name == 0 {
             return Err("people.attempts_per_address and people.attempts_per_name must be at least 1".into());
         }
-        if self.runs.slots == Some(0) {
-            return Err("runs.slots must be at least 1; without it there are as many as cores".into());
-        }
+        self.check_services()?;
         for proxy in &self.server.trusted_proxies {
             if proxy.parse::<std::net::IpAddr>().is_err() {
                 return Err(format!("server.trusted_proxies has {proxy:?}, which is not an IP address"));

@@ -64,7 +64,7 @@ pub fn router(app: App) -> Router {
     let (api, openapi) = described().split_for_parts();
     api.merge(docs::routes(openapi))
         .route("/api/{*rest}", axum::routing::any(no_route))
-        .merge(health::routes())
+        .merge(health::routes(app.health.clone()))
         .merge(metrics::routes())
         .merge(web::routes())
         .layer(middleware::from_fn_with_state(app.clone(), sessions::rotate))

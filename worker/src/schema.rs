@@ -46,6 +46,12 @@ pub const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../../migrations/sqlite/0007_audit.sql"),
         postgres: include_str!("../../migrations/postgres/0007_audit.sql"),
     },
+    Migration {
+        number: 8,
+        name: "0008_nodes",
+        sqlite: include_str!("../../migrations/sqlite/0008_nodes.sql"),
+        postgres: include_str!("../../migrations/postgres/0008_nodes.sql"),
+    },
 ];
 
 #[cfg(test)]

@@ -18,10 +18,10 @@ use tokio::{
     net::{TcpListener, TcpSocket, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt as _;
 
-use crate::app::App;
+use crate::config::Settings;
 
 /// Connections that the system keeps for us until we accept them.
 const BACKLOG: u32 = 1024;
@@ -37,9 +37,31 @@ pub(super) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
+/// What all connections of a listener share.
+#[derive(Clone, Debug)]
+pub(super) struct Limits {
+    max_connections: usize,
+    header_timeout: Duration,
+    /// Cancelled when connections shall end.
+    draining: CancellationToken,
+    /// Counts connections.
+    tracker: TaskTracker,
+}
+
+impl Limits {
+    pub(super) fn new(settings: &Settings, draining: &CancellationToken, tracker: &TaskTracker) -> Self {
+        Self {
+            max_connections: settings.server.max_connections,
+            header_timeout: settings.server.header_timeout,
+            draining: draining.clone(),
+            tracker: tracker.clone(),
+        }
+    }
+}
+
 /// Accepts until `stop`, then returns; connections live on until the server drains.
-pub(super) async fn serve(listener: TcpListener, router: Router, app: App, stop: CancellationToken) {
-    let permits = Arc::new(Semaphore::new(app.settings.server.max_connections));
+pub(super) async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: CancellationToken) {
+    let permits = Arc::new(Semaphore::new(limits.max_connections));
     loop {
         let permit = tokio::select! {
             () = stop.cancelled() => return,
@@ -52,8 +74,8 @@ pub(super) async fn serve(listener: TcpListener, router: Router, app: App, stop:
         };
         match accepted {
             Ok((stream, peer)) => {
-                let connection = serve_connection(stream, peer, router.clone(), app.clone(), permit);
-                app.tracker.spawn(connection);
+                let connection = serve_connection(stream, peer, router.clone(), limits.clone(), permit);
+                limits.tracker.spawn(connection);
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -63,7 +85,13 @@ pub(super) async fn serve(listener: TcpListener, router: Router, app: App, stop:
     }
 }
 
-async fn serve_connection(stream: TcpStream, peer: SocketAddr, router: Router, app: App, permit: OwnedSemaphorePermit) {
+async fn serve_connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    limits: Limits,
+    permit: OwnedSemaphorePermit,
+) {
     // Small frames must not wait for an acknowledgement of those before them.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY could not be set");
@@ -74,14 +102,14 @@ async fn serve_connection(stream: TcpStream, peer: SocketAddr, router: Router, a
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(app.settings.server.header_timeout)
+        .header_read_timeout(limits.header_timeout)
         .keep_alive(true)
         .serve_connection(TokioIo::new(CountedStream { stream, _permit: permit }), answer)
         .with_upgrades();
     let mut connection = pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = app.draining.cancelled() => {
+        () = limits.draining.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }

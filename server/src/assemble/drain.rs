@@ -8,7 +8,7 @@ use super::{Server, engine};
 impl Server {
     /// Ends the server. Returns whether everything ended before the deadline `server.drain_timeout`.
     pub async fn drain(self) -> bool {
-        let Self { app, listener, engine, stop_listening, .. } = self;
+        let Self { app, listener, metrics_listener, engine, shared, stop_listening, .. } = self;
         let (began, time) = (Instant::now(), app.settings.server.drain_timeout);
         tracing::info!(deadline_ms = time.as_millis(), "draining");
         stop_listening.cancel();
@@ -21,6 +21,9 @@ impl Server {
         let people = async {
             // The listener ends when it is told to; a panic in it must not stop the drain.
             let _ = listener.await;
+            if let Some(listener) = metrics_listener {
+                let _ = listener.await;
+            }
             app.tracker.close();
             // A quarter of the time is kept for storing what the slowest sockets sent.
             let gone = timeout_at(began + time * 3 / 4, app.tracker.wait()).await.is_ok();
@@ -29,6 +32,9 @@ impl Server {
         };
         let ended = timeout_at(began + time, async { tokio::join!(people, runs).0 }).await;
         let in_time = ended == Ok(true);
+        if let Some(shared) = shared {
+            shared.nodes.leave().await;
+        }
         if !in_time {
             tracing::warn!("not everything ended in time; what was acknowledged is stored");
         }

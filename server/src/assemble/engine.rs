@@ -7,15 +7,17 @@ use uuid::Uuid;
 
 use crate::config::{
     Settings,
-    topics::{RunsAtStop, TablesKind},
+    topics::{BusKind, QueueKind, RunsAtStop, TablesKind},
 };
 
 /// Starts it. Where the tables belong to one process alone, whatever an earlier engine left is taken up at once.
 pub(super) fn start(settings: &Settings, runs: Runs, executor: Executor) -> Engine {
     let mut engine = EngineSettings::new(format!("engine-{}", Uuid::now_v7()));
-    engine.sole_worker = match settings.deployment.tables {
-        TablesKind::Sqlite => true,
-    };
+    // Without a shared bus and queue nobody else is let onto the tables: see `nodes`.
+    let deployment = &settings.deployment;
+    engine.sole_worker = deployment.tables == TablesKind::Sqlite
+        || deployment.bus == BusKind::Local
+        || deployment.queue == QueueKind::Local;
     if let Some(slots) = settings.runs.slots {
         engine.slots = slots;
     }

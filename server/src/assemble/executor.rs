@@ -23,7 +23,21 @@ const SUPERVISOR: &str = "coderoom-supervisor";
 
 /// The executor that the settings name, if it can be opened, and what to say about it.
 pub(super) async fn open(settings: &Settings, objects: &Objects) -> (Option<Executor>, Sandbox) {
-    let ExecutorKind::Local = settings.deployment.executor;
+    match settings.deployment.executor {
+        ExecutorKind::Local => open_local(settings, objects).await,
+        ExecutorKind::Kubernetes => {
+            let notes = vec!["executor = \"kubernetes\" comes with a later version".to_owned()];
+            (None, Sandbox { notes, ..Sandbox::default() })
+        }
+    }
+}
+
+/// What a server says that runs nothing itself: the workers have sandboxes of their own.
+pub(super) fn elsewhere() -> Sandbox {
+    Sandbox { level: "workers".into(), minimum: "workers".into(), sufficient: true, notes: Vec::new() }
+}
+
+async fn open_local(settings: &Settings, objects: &Objects) -> (Option<Executor>, Sandbox) {
     let minimum = settings.sandbox.minimum;
     let mut sandbox = Sandbox { level: "none".into(), minimum: minimum.show(), ..Sandbox::default() };
     let supervisor = match find_supervisor(settings) {

@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
+use anyhow::Context as _;
 use coderoom_backing::{bus::Bus, clock::Clock, tables::Tables};
 use coderoom_protocol::control::Limits;
 use coderoom_worker::{executor::RunLimits, limits::RunSettings, runs::Runs};
@@ -66,6 +67,13 @@ pub(super) fn task_settings(settings: &Settings) -> TaskSettings {
         max_files: settings.limits.max_files,
         ..TaskSettings::new(settings.deployment.data.join("uploads"))
     }
+}
+
+/// The directory for temporary files, made where it is missing.
+pub(super) async fn make_scratch(settings: &Settings) -> anyhow::Result<PathBuf> {
+    let scratch = settings.deployment.data.join("scratch");
+    tokio::fs::create_dir_all(&scratch).await.with_context(|| format!("make {}", scratch.display()))?;
+    Ok(scratch)
 }
 
 /// Runs that a room reads again when it may have missed what happened to them.

@@ -1,22 +1,41 @@
-//! `coderoom serve`: starts the server, says where it is, and ends it in order when told to.
+//! `coderoom serve` and `coderoom worker`: start, say where they are, and end in order when told to.
 
 use std::process::ExitCode;
 
 use coderoom_backing::clock::Clock;
+use tokio_util::sync::CancellationToken;
 
 use super::{refuse_settings, say, settings::SettingFlags};
 use crate::{
-    assemble::{Server, stop_signal},
+    assemble::{Server, Worker, stop_signal},
     config::sources::Loaded,
     telemetry,
 };
 
-/// Runs until SIGTERM or SIGINT; a second one ends the process at once.
+/// Serves until SIGTERM or SIGINT; a second one ends the process at once.
 pub(super) fn serve(flags: &SettingFlags) -> ExitCode {
+    match flags.load() {
+        Ok(loaded) => start(loaded, "serve", run_server),
+        Err(error) => refuse_settings(&error.0),
+    }
+}
+
+/// Runs programs until SIGTERM or SIGINT; a second one ends the process at once.
+pub(super) fn worker(flags: &SettingFlags) -> ExitCode {
     let loaded = match flags.load() {
         Ok(loaded) => loaded,
         Err(error) => return refuse_settings(&error.0),
     };
+    match Worker::check(&loaded.settings) {
+        Ok(()) => start(loaded, "work", run_worker),
+        Err(sentence) => refuse_settings(sentence),
+    }
+}
+
+fn start<F>(loaded: Loaded, what: &str, run: impl FnOnce(Loaded) -> F) -> ExitCode
+where
+    F: Future<Output = anyhow::Result<()>>,
+{
     telemetry::start_log(&loaded.settings.log);
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
@@ -32,24 +51,41 @@ pub(super) fn serve(flags: &SettingFlags) -> ExitCode {
     match runtime.block_on(run(loaded)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            say(&format!("cannot serve: {error:#}"));
+            say(&format!("cannot {what}: {error:#}"));
             ExitCode::FAILURE
         }
     }
 }
 
-async fn run(loaded: Loaded) -> anyhow::Result<()> {
+async fn run_server(loaded: Loaded) -> anyhow::Result<()> {
     let server = Server::start(loaded.settings, Clock::default()).await?;
     announce(&server);
-    stop_signal().await?;
+    let ended = until_told(server.displaced()).await;
+    server.drain().await;
+    ended
+}
+
+async fn run_worker(loaded: Loaded) -> anyhow::Result<()> {
+    let worker = Worker::start(loaded.settings, Clock::default()).await?;
+    tracing::info!(address = %worker.address, "working");
+    let ended = until_told(worker.displaced()).await;
+    worker.drain().await;
+    ended
+}
+
+/// Waits for the signal to stop; an error when the process must end by itself.
+async fn until_told(displaced: CancellationToken) -> anyhow::Result<()> {
+    let ended = tokio::select! {
+        told = stop_signal() => told.map_err(anyhow::Error::from),
+        () = displaced.cancelled() => Err(anyhow::anyhow!("another process took the place of this one while it was silent")),
+    };
     tokio::spawn(async {
         // Whoever asks twice means it. Everything acknowledged is stored.
         if stop_signal().await.is_ok() {
             std::process::exit(130);
         }
     });
-    server.drain().await;
-    Ok(())
+    ended
 }
 
 /// Tells the person at the terminal where to go. The link is a secret, so it is printed and not logged.

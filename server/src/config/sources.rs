@@ -57,9 +57,11 @@ pub struct Loaded {
     pub warnings: Vec<String>,
 }
 
-/// Values of the cluster deployment that this version does not have yet.
-const CLUSTER_VALUES: [(&str, &str); 5] =
-    [("tables", "postgres"), ("objects", "s3"), ("bus", "redis"), ("queue", "rabbitmq"), ("executor", "kubernetes")];
+/// Behind the name of a secret setting's variable: the value is the content of the file that this one names.
+const FILE_SUFFIX: &str = "_FILE";
+
+/// Longest secret read from a file, in bytes; more is a wrong file.
+const MAX_SECRET_FILE: usize = 16 << 10;
 
 /// Variables that are ours but no settings of the server.
 const OTHER_VARIABLES: [&str; 3] = ["CODEROOM_CONFIG", "CODEROOM_URL", "CODEROOM_TOKEN"];
@@ -79,9 +81,16 @@ impl Sources {
         }
         let mut variables = self.variables.clone();
         variables.sort();
+        let secrets = loaded.settings.secret_keys();
         for (name, value) in &variables {
             if let Some(key) = keys.iter().find(|key| variable(key) == *name) {
                 loaded.apply(key, value, Origin::Variable(name.clone()))?;
+            } else if let Some(key) = secrets.iter().find(|key| variable(key) + FILE_SUFFIX == *name) {
+                let plain = variable(key);
+                if variables.iter().any(|(other, _)| *other == plain) {
+                    return Err(SettingError(format!("{plain} and {name} are both set; take one of them away")));
+                }
+                loaded.apply(key, &read_secret(name, value)?, Origin::Variable(name.clone()))?;
             } else if name.starts_with("CODEROOM_") && !OTHER_VARIABLES.contains(&name.as_str()) {
                 let names: Vec<String> = keys.iter().map(|key| variable(key)).collect();
                 if let Some(near) = nearest(name, &names) {
@@ -102,13 +111,8 @@ impl Sources {
 
 impl Loaded {
     fn apply(&mut self, key: &str, text: &str, origin: Origin) -> Result<(), SettingError> {
-        if CLUSTER_VALUES.contains(&(key, text)) {
-            return Err(SettingError(format!(
-                "{key} = {text:?} ({origin}): {text} comes with the cluster deployment, which this version does not have yet"
-            )));
-        }
         self.settings.set(key, text).map_err(|must_be| {
-            let shown = if key.contains("token") { "********" } else { text };
+            let shown = if self.settings.secret_keys().iter().any(|secret| secret == key) { "********" } else { text };
             SettingError(format!("{key} is {shown:?} ({origin}), but it must be {must_be}"))
         })?;
         self.origins.insert(key.to_owned(), origin);
@@ -119,6 +123,19 @@ impl Loaded {
     #[must_use]
     pub fn origin(&self, key: &str) -> &Origin {
         self.origins.get(key).unwrap_or(&Origin::Default)
+    }
+}
+
+/// The secret in a file, without the line's end that editors and orchestrators put there.
+fn read_secret(name: &str, path: &str) -> Result<String, SettingError> {
+    let wrong = |why: String| SettingError(format!("{name} names {path:?}, but {why}"));
+    let text = std::fs::read_to_string(path).map_err(|error| wrong(format!("it cannot be read: {error}")))?;
+    if text.len() > MAX_SECRET_FILE {
+        return Err(wrong(format!("it has more than {MAX_SECRET_FILE} bytes, which no secret has")));
+    }
+    match text.trim_end_matches(['\r', '\n']) {
+        "" => Err(wrong("it is empty".into())),
+        secret => Ok(secret.to_owned()),
     }
 }
 
@@ -233,11 +250,50 @@ mod tests {
     }
 
     #[test]
-    fn cluster_twins_are_refused_for_now() {
-        for (key, value) in CLUSTER_VALUES {
+    fn secrets_may_come_from_files() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("url");
+        std::fs::write(&file, "postgres://u:p4ss@h/d\n").unwrap();
+        let name = "CODEROOM_POSTGRES_URL_FILE";
+        let path = file.to_str().unwrap();
+        let loaded = sources("", &[(name, path)], &[]).load().unwrap();
+        assert_eq!(loaded.settings.postgres.url.as_ref().unwrap().0, "postgres://u:p4ss@h/d");
+        assert_eq!(loaded.origin("postgres.url"), &Origin::Variable(name.into()));
+        assert!(!crate::config::print::effective(&loaded).contains("p4ss"));
+        let both = sentence(&sources("", &[(name, path), ("CODEROOM_POSTGRES_URL", "postgres://h/d")], &[]));
+        assert!(both.contains(name) && both.contains("both"), "{both}");
+        std::fs::write(&file, "\n").unwrap();
+        assert!(sentence(&sources("", &[(name, path)], &[])).contains("empty"));
+        std::fs::write(&file, "x".repeat(MAX_SECRET_FILE + 1)).unwrap();
+        assert!(sentence(&sources("", &[(name, path)], &[])).contains("16384 bytes"));
+        let missing = sentence(&sources("", &[(name, "/nowhere")], &[]));
+        assert!(missing.contains(name) && missing.contains("/nowhere"), "{missing}");
+    }
+
+    #[test]
+    fn only_secrets_are_read_from_files() {
+        let loaded = sources("", &[("CODEROOM_LOG_LEVEL_FILE", "/etc/hostname")], &[]).load().unwrap();
+        assert_eq!(loaded.origin("log.level"), &Origin::Default);
+    }
+
+    #[test]
+    fn a_service_without_its_address_is_refused() {
+        for (key, value, missing) in [
+            ("tables", "postgres", "postgres.url"),
+            ("objects", "s3", "s3.endpoint"),
+            ("bus", "redis", "redis.url"),
+            ("queue", "rabbitmq", "rabbitmq.url"),
+            ("executor", "kubernetes", "kubernetes.images"),
+        ] {
             let wrong = sentence(&sources("", &[], &[(key, value)]));
-            assert!(wrong.contains(key) && wrong.contains("cluster deployment"), "{wrong}");
+            assert!(wrong.contains(key) && wrong.contains(missing), "{wrong}");
         }
+    }
+
+    #[test]
+    fn wrong_secrets_are_not_shown() {
+        let wrong = sentence(&sources("", &[], &[("tables", "postgres"), ("postgres.url", "mysql://u:p4ss@h")]));
+        assert!(wrong.contains("postgres.url") && !wrong.contains("p4ss"), "{wrong}");
     }
 
     #[test]

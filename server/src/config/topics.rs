@@ -5,6 +5,12 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use super::value::{ByteSize, Secret, SettingValue, choice};
 
+mod kubernetes;
+mod services;
+
+pub use kubernetes::{ImagePullPolicy, Kubernetes};
+pub use services::{Postgres, RabbitMq, Redis, S3};
+
 /// What is known about a setting without its value.
 #[derive(Clone, Debug)]
 pub struct Field {
@@ -16,6 +22,8 @@ pub struct Field {
     pub kind: &'static str,
     /// Its default, as text.
     pub default: String,
+    /// Whether its value must never be shown.
+    pub secret: bool,
 }
 
 /// Settings about one thing.
@@ -63,6 +71,7 @@ macro_rules! topic {
                     doc: concat!($($doc),+).trim().to_owned(),
                     kind: <$ty as SettingValue>::KIND,
                     default: default.$field.show(),
+                    secret: <$ty as SettingValue>::SECRET,
                 }),+]
             }
 
@@ -83,44 +92,55 @@ macro_rules! topic {
         }
     };
 }
+pub(crate) use topic;
 
 choice! {
     /// Where the tables are.
-    TablesKind, "`sqlite`" {
+    TablesKind, "`sqlite` or `postgres`" {
         /// A file in the data directory.
         Sqlite = "sqlite",
+        /// A PostgreSQL server.
+        Postgres = "postgres",
     }
 }
 
 choice! {
     /// Where the objects are.
-    ObjectsKind, "`directory`" {
+    ObjectsKind, "`directory` or `s3`" {
         /// Files in the data directory.
         Directory = "directory",
+        /// A bucket of an S3 store.
+        S3 = "s3",
     }
 }
 
 choice! {
     /// What carries announcements between nodes.
-    BusKind, "`local`" {
+    BusKind, "`local` or `redis`" {
         /// Channels in the process.
         Local = "local",
+        /// A Redis server.
+        Redis = "redis",
     }
 }
 
 choice! {
     /// What rings when a run waits.
-    QueueKind, "`local`" {
+    QueueKind, "`local` or `rabbitmq`" {
         /// A list in the process.
         Local = "local",
+        /// A RabbitMQ server.
+        RabbitMq = "rabbitmq",
     }
 }
 
 choice! {
     /// What runs execute in.
-    ExecutorKind, "`local`" {
+    ExecutorKind, "`local` or `kubernetes`" {
         /// A sandboxed process of this machine.
         Local = "local",
+        /// A Job of a Kubernetes cluster.
+        Kubernetes = "kubernetes",
     }
 }
 
@@ -151,6 +171,10 @@ topic! {
     Server "server" {
         /// The address under which people reach the server, used in printed links, such as `https://code.example.org`. Not set: the address it listens on.
         public_url: Option<String> = None;
+        /// The token that reads `/metrics`, beside administrators. Not set: administrators only.
+        metrics_token: Option<Secret> = None;
+        /// A further address for `/metrics` and `/health`, such as `0.0.0.0:9100`, for those who cannot sign in. Not set: none.
+        metrics_listen: Option<SocketAddr> = None;
         /// Most connections at once; further ones wait in the system's queue.
         max_connections: usize = 10_000;
         /// Time for a request's headers to arrive whole.
@@ -257,7 +281,7 @@ choice! {
 topic! {
     /// Runs: how many, how long, and what each may use.
     Runs "runs" {
-        /// Programs that this process runs at the same time. Not set: as many as the machine has cores.
+        /// Programs that this process runs at the same time. Not set: as many as the machine has cores. 0: workers run them.
         slots: Option<usize> = None;
         /// Programs that run at the same time in the whole deployment.
         max_running: u32 = 256;
