@@ -65,7 +65,14 @@ def browser() -> tuple[int, int, int]:
     return code, *counts(output, r"(?m)^(?:#|ℹ) pass (\d+)", r"(?m)^(?:#|ℹ) fail (\d+)")
 
 
-SUITES = {"rust": rust, "web": web, "clients": clients, "browser": browser}
+def deploy() -> tuple[int, int, int]:
+    code, output = run(["bash", "deploy/check/run.sh"])
+    ran = sum(map(int, re.findall(r"(?m)^Ran (\d+) tests?", output)))
+    failed = sum(map(int, re.findall(r"(?:failures|errors)=(\d+)", output)))
+    return code, ran - failed, failed
+
+
+SUITES = {"rust": rust, "web": web, "clients": clients, "browser": browser, "deploy": deploy}
 
 
 def main() -> int:

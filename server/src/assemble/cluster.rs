@@ -1,7 +1,14 @@
 //! What the cluster twins need to know, out of the settings.
 
-use coderoom_backing::{bus::Bus, objects::S3Settings, queue::Queue, tables::Tables};
+use anyhow::Context as _;
+use coderoom_backing::{
+    bus::Bus,
+    objects::S3Settings,
+    queue::Queue,
+    tables::{PostgresSettings, Tables, TablesError},
+};
 
+use super::services::patiently;
 use crate::config::{Settings, value::Secret};
 
 /// A secret that the check of the settings has seen.
@@ -9,8 +16,17 @@ fn secret(value: Option<&Secret>) -> String {
     value.map(|Secret(text)| text.clone()).unwrap_or_default()
 }
 
-pub(super) async fn open_tables(_settings: &Settings) -> anyhow::Result<Tables> {
-    anyhow::bail!("tables = \"postgres\" comes with a later version")
+pub(super) async fn open_tables(settings: &Settings) -> anyhow::Result<Tables> {
+    let postgres = &settings.postgres;
+    let postgres = PostgresSettings {
+        max_connections: postgres.max_connections,
+        acquire_timeout: postgres.connect_timeout,
+        statement_timeout: postgres.statement_timeout,
+        lock_timeout: postgres.lock_timeout,
+        ..PostgresSettings::new(secret(postgres.url.as_ref()))
+    };
+    let open = || Tables::open_postgres(postgres.clone());
+    patiently("PostgreSQL", TablesError::is_permanent, open).await.context("open the tables at postgres.url")
 }
 
 pub(super) async fn open_bus(_settings: &Settings) -> anyhow::Result<Bus> {

@@ -15,7 +15,9 @@ topic! {
         /// Time for a connection, new or from the pool.
         connect_timeout: Duration = Duration::from_secs(5);
         /// Time for one statement; the server ends it after that.
-        statement_timeout: Duration = Duration::from_secs(30);
+        statement_timeout: Duration = Duration::from_secs(20);
+        /// Time that a statement waits for a lock of another one.
+        lock_timeout: Duration = Duration::from_secs(5);
     }
 }
 
