@@ -20,6 +20,7 @@ pub mod share_links;
 pub mod sign_in;
 pub mod tasks;
 pub mod tokens;
+mod trace;
 pub mod users;
 pub mod web;
 

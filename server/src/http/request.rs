@@ -5,6 +5,7 @@ use std::panic::AssertUnwindSafe;
 
 use axum::{
     extract::{MatchedPath, Request},
+    http::HeaderValue,
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -13,7 +14,10 @@ use futures_util::FutureExt as _;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
-use super::problem::HttpError;
+use super::{
+    problem::HttpError,
+    trace::{TRACE_HEADER, trace_id},
+};
 use crate::telemetry;
 
 /// Observes one request.
@@ -23,12 +27,17 @@ pub async fn observe(request: Request, next: Next) -> Response {
     let route =
         request.extensions().get::<MatchedPath>().map_or_else(|| "other".into(), |path| path.as_str().to_owned());
     let uri = request.uri().path_and_query().map_or("/", |uri| uri.as_str());
-    let span = tracing::info_span!("request", http.method = %method, http.uri = %telemetry::mask_uri(uri));
+    let trace = trace_id(request.headers());
+    let span =
+        tracing::info_span!("request", trace.id = %trace, http.method = %method, http.uri = %telemetry::mask_uri(uri));
     let answer = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span.clone()).await;
-    let response = answer.unwrap_or_else(|_| {
+    let mut response = answer.unwrap_or_else(|_| {
         span.in_scope(|| tracing::error!("the handler of a request panicked"));
         HttpError::from(ErrorCode::Internal).into_response()
     });
+    if let Ok(trace) = HeaderValue::from_str(&trace) {
+        response.headers_mut().insert(TRACE_HEADER, trace);
+    }
     let status = response.status().as_u16();
     let duration = began.elapsed();
     span.in_scope(|| tracing::debug!(http.status = status, duration_ms = duration.as_millis(), "request answered"));
