@@ -15,10 +15,10 @@ use crate::objects::{ByteStream, ObjectsError, Result};
 const STALLED: Duration = Duration::from_secs(20);
 
 /// How often in a row a reader is taken up again without a byte of progress.
-const RESUMES: u32 = 3;
+const RESUMES: u32 = 6;
 
 /// Pause before a reader is taken up again, times the failures in a row.
-const RESUME_PAUSE: Duration = Duration::from_millis(200);
+const RESUME_PAUSE: Duration = Duration::from_millis(500);
 
 /// A reader between two pieces.
 struct Reader {
