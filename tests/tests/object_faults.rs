@@ -60,10 +60,7 @@ async fn half_way(
 }
 
 /// Sends more until the put has failed, and gives its error.
-async fn failure(
-    sender: mpsc::Sender<Bytes>,
-    put: tokio::task::JoinHandle<Result<u64, ObjectsError>>,
-) -> ObjectsError {
+async fn failure(sender: mpsc::Sender<Bytes>, put: tokio::task::JoinHandle<Result<u64, ObjectsError>>) -> ObjectsError {
     let rest = async {
         while sender.send(Bytes::from(vec![2; MIB])).await.is_ok() {}
         put.await.unwrap().unwrap_err()
