@@ -2,10 +2,14 @@
 //! Everything in it may be lost at any moment; a subscriber that hears [`BusEvent::Lost`] reads the truth again.
 
 mod local;
+mod redis;
+mod topics;
 
 use std::path::Path;
 
 use bytes::Bytes;
+
+pub use self::redis::RedisSettings;
 
 /// What can go wrong.
 #[derive(Debug, thiserror::Error)]
@@ -44,12 +48,30 @@ pub struct Entry {
 pub enum Bus {
     /// The embedded twin: channels in this process, streams in a directory.
     Local(local::LocalBus),
+    /// The cluster twin: publish and subscribe, and streams, of a Redis server.
+    Redis(redis::RedisBus),
 }
 
 impl Bus {
     /// The in-process bus. `streams` is a directory that keeps streams over a restart of the process.
     pub async fn open_local(streams: &Path) -> Result<Self> {
         local::LocalBus::open(streams).await.map(Self::Local)
+    }
+
+    /// The bus of a Redis server. It must answer now; later it may come and go.
+    ///
+    /// # Errors
+    /// `Unavailable` says in words what is wrong: not reachable, password refused, too old.
+    pub async fn open_redis(settings: RedisSettings) -> Result<Self> {
+        redis::RedisBus::open(settings).await.map(Self::Redis)
+    }
+
+    /// Whether the service answers now; returns within a few seconds.
+    pub async fn check(&self) -> Result<()> {
+        match self {
+            Self::Local(_) => Ok(()),
+            Self::Redis(twin) => twin.check().await,
+        }
     }
 
     /// Announces `message` to all who are subscribed to `topic` now. Nobody subscribed is not an error.
@@ -59,13 +81,16 @@ impl Bus {
                 twin.publish(topic, message);
                 Ok(())
             }
+            Self::Redis(twin) => twin.publish(topic, message).await,
         }
     }
 
-    /// Hears what is published on `topic` from now on. Subscribe first, then read the truth.
+    /// Hears what is published on `topic` from now on. Subscribe first, then read the truth. While the service is away
+    /// this succeeds too: the subscriber hears [`BusEvent::Lost`] now and then, and when the service is back.
     pub async fn subscribe(&self, topic: &str) -> Result<Subscription> {
         match self {
             Self::Local(twin) => Ok(Subscription::Local(twin.subscribe(topic))),
+            Self::Redis(twin) => Ok(Subscription::Redis(twin.subscribe(topic).await)),
         }
     }
 
@@ -74,6 +99,7 @@ impl Bus {
     pub async fn append(&self, stream: &str, end: u64, bytes: Bytes) -> Result<()> {
         match self {
             Self::Local(twin) => twin.append(stream, end, bytes).await,
+            Self::Redis(twin) => twin.append(stream, end, bytes).await,
         }
     }
 
@@ -81,6 +107,7 @@ impl Bus {
     pub async fn read(&self, stream: &str, after: u64, max_bytes: usize) -> Result<Vec<Entry>> {
         match self {
             Self::Local(twin) => twin.read(stream, after, max_bytes).await,
+            Self::Redis(twin) => twin.read(stream, after, max_bytes).await,
         }
     }
 
@@ -88,6 +115,7 @@ impl Bus {
     pub async fn last(&self, stream: &str) -> Result<Option<u64>> {
         match self {
             Self::Local(twin) => twin.last(stream).await,
+            Self::Redis(twin) => twin.last(stream).await,
         }
     }
 
@@ -95,6 +123,7 @@ impl Bus {
     pub async fn trim(&self, stream: &str, up_to: u64) -> Result<()> {
         match self {
             Self::Local(twin) => twin.trim(stream, up_to).await,
+            Self::Redis(twin) => twin.trim(stream, up_to).await,
         }
     }
 
@@ -102,6 +131,7 @@ impl Bus {
     pub async fn remove(&self, stream: &str) -> Result<()> {
         match self {
             Self::Local(twin) => twin.remove(stream).await,
+            Self::Redis(twin) => twin.remove(stream).await,
         }
     }
 }
@@ -110,7 +140,9 @@ impl Bus {
 #[derive(Debug)]
 pub enum Subscription {
     /// Of the embedded twin.
-    Local(local::LocalSubscription),
+    Local(topics::TopicSubscription),
+    /// Of the cluster twin.
+    Redis(redis::RedisSubscription),
 }
 
 impl Subscription {
@@ -118,6 +150,7 @@ impl Subscription {
     pub async fn next(&mut self) -> BusEvent {
         match self {
             Self::Local(twin) => twin.next().await,
+            Self::Redis(twin) => twin.next().await,
         }
     }
 }

@@ -5,15 +5,16 @@ mod frame;
 mod segment;
 mod stream;
 mod streams;
-mod topics;
 
 use std::{path::Path, sync::Arc};
 
 use bytes::Bytes;
 
-pub(super) use self::topics::LocalSubscription;
-use self::{streams::Streams, topics::Topics};
-use super::{BusError, Entry, Result};
+use self::streams::Streams;
+use super::{
+    BusError, Entry, Result,
+    topics::{TopicSubscription, Topics},
+};
 
 /// Handle to the topics and streams.
 #[derive(Clone, Debug)]
@@ -38,8 +39,8 @@ impl LocalBus {
         self.topics.publish(topic, &message);
     }
 
-    pub(super) fn subscribe(&self, topic: &str) -> LocalSubscription {
-        LocalSubscription::new(&self.topics, topic)
+    pub(super) fn subscribe(&self, topic: &str) -> TopicSubscription {
+        TopicSubscription::new(&self.topics, topic)
     }
 
     pub(super) async fn append(&self, stream: &str, end: u64, bytes: Bytes) -> Result<()> {

@@ -1,5 +1,6 @@
-//! Topics: who is subscribed, and what each has not heard yet. Nothing is allocated for a topic but its
-//! subscribers, and a subscriber's list of messages grows only while it is behind: idle rooms cost next to nothing.
+//! Topics within this process, for both twins: who is subscribed, and what each has not heard yet. Nothing is allocated
+//! for a topic but its subscribers, and a subscriber's list of messages grows only while it is behind: idle rooms cost
+//! next to nothing.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -43,9 +44,11 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Topics {
-    pub(super) fn publish(&self, topic: &str, message: &Bytes) {
+    /// Hands `message` to everybody subscribed here; whether there was anybody.
+    pub(super) fn publish(&self, topic: &str, message: &Bytes) -> bool {
         let inboxes = locked(&self.inboxes);
-        for inbox in inboxes.get(topic).into_iter().flatten() {
+        let Some(members) = inboxes.get(topic) else { return false };
+        for inbox in members {
             let mut waiting = locked(&inbox.waiting);
             if waiting.messages.len() >= MAX_BEHIND {
                 waiting.messages.clear();
@@ -55,6 +58,29 @@ impl Topics {
             drop(waiting);
             inbox.arrived.notify_one();
         }
+        true
+    }
+
+    /// Tells every subscriber that it may have missed messages. What it has not heard yet is dropped: it will read the
+    /// truth anyway.
+    pub(super) fn lose_all(&self) {
+        for inbox in locked(&self.inboxes).values().flatten() {
+            let mut waiting = locked(&inbox.waiting);
+            waiting.messages.clear();
+            waiting.lost = true;
+            drop(waiting);
+            inbox.arrived.notify_one();
+        }
+    }
+
+    /// Whether somebody here is subscribed to `topic`.
+    pub(super) fn has(&self, topic: &str) -> bool {
+        locked(&self.inboxes).contains_key(topic)
+    }
+
+    /// The topics somebody here is subscribed to.
+    pub(super) fn names(&self) -> Vec<Arc<str>> {
+        locked(&self.inboxes).keys().cloned().collect()
     }
 
     /// Topics that have subscribers.
@@ -66,13 +92,14 @@ impl Topics {
 
 /// The receiving end of one topic. Dropping it unsubscribes.
 #[derive(Debug)]
-pub struct LocalSubscription {
+pub struct TopicSubscription {
     topics: Arc<Topics>,
     topic: Arc<str>,
     inbox: Arc<Inbox>,
 }
 
-impl LocalSubscription {
+impl TopicSubscription {
+    /// Subscribes; everything handed to `topic` from now on is heard.
     pub(super) fn new(topics: &Arc<Topics>, topic: &str) -> Self {
         let inbox = Arc::new(Inbox::default());
         let mut inboxes = locked(&topics.inboxes);
@@ -83,7 +110,7 @@ impl LocalSubscription {
         Self { topics: topics.clone(), topic, inbox }
     }
 
-    pub(in crate::bus) async fn next(&mut self) -> BusEvent {
+    pub(super) async fn next(&mut self) -> BusEvent {
         loop {
             if let Some(event) = self.inbox.take() {
                 return event;
@@ -107,7 +134,7 @@ impl Inbox {
     }
 }
 
-impl Drop for LocalSubscription {
+impl Drop for TopicSubscription {
     fn drop(&mut self) {
         let mut inboxes = locked(&self.topics.inboxes);
         if let Some(members) = inboxes.get_mut(&self.topic) {
@@ -132,7 +159,7 @@ mod tests {
     fn topics_nobody_listens_to_leave_nothing_behind() {
         let topics = Arc::new(Topics::default());
         let subscriptions: Vec<_> =
-            (0..100_000).map(|number| LocalSubscription::new(&topics, &format!("task/{number}"))).collect();
+            (0..100_000).map(|number| TopicSubscription::new(&topics, &format!("task/{number}"))).collect();
         assert_eq!(topics.count(), 100_000);
         drop(subscriptions);
         topics.publish("task/1", &Bytes::from_static(b"x"));

@@ -1,0 +1,17 @@
+//! The real services that cluster twins are tried on, named by the environment; `coderoom-services COMMAND` starts them.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The URL in `variable`. Without it a test of a cluster twin fails; it must not pass by not running.
+pub(crate) fn url(variable: &str) -> String {
+    std::env::var(variable).unwrap_or_else(|_| {
+        panic!("{variable} is not set: run this below `coderoom-services`, which starts the service")
+    })
+}
+
+/// A name that no other test has, now or in another process.
+pub(crate) fn own_name() -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos();
+    format!("test-{}-{now}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
+}
