@@ -17,7 +17,7 @@ async fn open_bus(directory: &Path) -> Bus {
 }
 
 async fn open_queue(_directory: &Path) -> Queue {
-    Queue::open_local()
+    Queue::open_local_with(crate::queue::LIMITS)
 }
 
 /// A test for each claim of a suite, on a fresh embedded twin.
@@ -83,4 +83,9 @@ on_embedded!(
     dropped_delivery_comes_again_first,
     abandoned_wait_takes_no_message,
     every_waiting_consumer_gets_one,
+    refused_message_is_a_dead_letter,
+    message_that_comes_back_too_often_is_a_dead_letter,
+    message_nobody_takes_is_a_dead_letter,
+    dropped_dead_letter_comes_again,
+    message_in_hand_is_nobody_elses,
 );

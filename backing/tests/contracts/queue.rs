@@ -1,9 +1,14 @@
-//! What every twin of the queue holds. Each function gets an empty queue.
+//! What every twin of the queue holds. Each function gets an empty queue with [`LIMITS`].
+
+use std::time::Duration;
 
 use bytes::Bytes;
-use coderoom_backing::queue::{Delivery, Queue};
+use coderoom_backing::queue::{DeadReason, Delivery, Queue, QueueLimits};
 
 use crate::wait::{still_pending, within};
+
+/// Short enough that a test can wait for a message to expire, long enough that no other does.
+pub(crate) const LIMITS: QueueLimits = QueueLimits { message_ttl: Duration::from_secs(10), delivery_limit: 3 };
 
 async fn ring(queue: &Queue, text: &'static str) {
     queue.ring(Bytes::from_static(text.as_bytes())).await.unwrap();
@@ -81,4 +86,50 @@ pub(crate) async fn every_waiting_consumer_gets_one(queue: &Queue) {
     }
     got.sort_unstable();
     assert_eq!(got, (0..CONSUMERS).collect::<Vec<_>>());
+}
+
+/// Takes the next dead letter, which must be `expected`.
+async fn bury(queue: &Queue, expected: &'static str, reason: DeadReason) {
+    let dead = within(&format!("{expected} is a dead letter"), queue.next_dead()).await.unwrap();
+    assert_eq!((dead.message().as_ref(), dead.reason()), (expected.as_bytes(), reason));
+    dead.ack().await.unwrap();
+}
+
+pub(crate) async fn refused_message_is_a_dead_letter(queue: &Queue) {
+    ring(queue, "bad").await;
+    ring(queue, "good").await;
+    next(queue, "bad").await.refuse().await.unwrap();
+    next(queue, "good").await.ack().await.unwrap();
+    bury(queue, "bad", DeadReason::Refused).await;
+    still_pending("a second dead letter", queue.next_dead()).await;
+}
+
+pub(crate) async fn message_that_comes_back_too_often_is_a_dead_letter(queue: &Queue) {
+    ring(queue, "1").await;
+    for _ in 0..=LIMITS.delivery_limit {
+        drop(next(queue, "1").await);
+    }
+    bury(queue, "1", DeadReason::DeliveredTooOften).await;
+    still_pending("a delivery of the dead letter", queue.next()).await;
+}
+
+pub(crate) async fn message_nobody_takes_is_a_dead_letter(queue: &Queue) {
+    ring(queue, "old").await;
+    bury(queue, "old", DeadReason::Expired).await;
+    still_pending("a delivery of the dead letter", queue.next()).await;
+}
+
+pub(crate) async fn dropped_dead_letter_comes_again(queue: &Queue) {
+    ring(queue, "bad").await;
+    next(queue, "bad").await.refuse().await.unwrap();
+    drop(within("the dead letter", queue.next_dead()).await.unwrap());
+    bury(queue, "bad", DeadReason::Refused).await;
+}
+
+pub(crate) async fn message_in_hand_is_nobody_elses(queue: &Queue) {
+    ring(queue, "1").await;
+    let held = next(queue, "1").await;
+    still_pending("the message that somebody has", queue.next()).await;
+    held.ack().await.unwrap();
+    still_pending("the message that was acknowledged", queue.next()).await;
 }
