@@ -27,6 +27,8 @@ pub struct TaskLine {
     pub run_state: RunState,
     /// The newest run.
     pub newest_run: Option<RunId>,
+    /// Who has it open now, as far as the server that was asked knows.
+    pub here: Vec<UserSummary>,
     /// Who made it; absent when that account is gone.
     pub created_by: Option<UserSummary>,
     /// Milliseconds since the Unix epoch when it was made.

@@ -32,7 +32,7 @@ use std::{sync::Arc, time::Duration};
 
 use coderoom_backing::{bus::Bus, clock::Clock, tables::Tables};
 use coderoom_protocol::{
-    control::FileWritten,
+    control::{FileWritten, UserSummary},
     ids::{FileId, TaskId, UserId},
     problem::{ErrorCode, WireError},
     role::Role,
@@ -155,6 +155,22 @@ impl Rooms {
         }
     }
 
+    /// Who has the rooms of these tasks open on this node, in the order of `tasks`. A room that is too busy to say so within
+    /// [`ASK_WHO_IS_HERE`] counts as empty: this is for people who look at a list.
+    pub async fn people_in(&self, tasks: &[TaskId]) -> Vec<Vec<UserSummary>> {
+        let ask = async |task: &TaskId| {
+            let mailbox = self.shared.registry.get(*task)?;
+            let (reply, answer) = oneshot::channel();
+            mailbox.send(RoomEvent::WhoIsHere { reply }).await.ok()?;
+            answer.await.ok()
+        };
+        let all = tasks.iter().map(async |task| {
+            let asked = tokio::time::timeout(ASK_WHO_IS_HERE, ask(task)).await;
+            asked.ok().flatten().unwrap_or_default()
+        });
+        futures_util::future::join_all(all).await
+    }
+
     /// Makes the text of a live document equal to `text` by the smallest edit; returns when it is stored. Fails with
     /// `file_too_large`, `not_found`, or `not_stored` (then the edit may still be stored later).
     pub async fn write_text(&self, task: TaskId, file: FileId, text: String) -> Result<FileWritten, WireError> {
@@ -200,6 +216,9 @@ impl Rooms {
 
 /// How long a drain waits until other nodes have been told what was stored last. They would find it in the tables.
 const LAST_PUBLISHES: Duration = Duration::from_secs(2);
+
+/// Longest wait for a room's answer in [`Rooms::people_in`].
+const ASK_WHO_IS_HERE: Duration = Duration::from_millis(200);
 
 /// Compactions share the disk with edits and are never urgent.
 const COMPACTIONS_AT_ONCE: usize = 1;

@@ -655,6 +655,8 @@ export type TaskLine = {
   run_state: RunState,
   /** The newest run. */
   newest_run: RunId | null,
+  /** Who has it open now, as far as the server that was asked knows. */
+  here: Array<UserSummary>,
   /** Who made it; absent when that account is gone. */
   created_by: UserSummary | null,
   /** Milliseconds since the Unix epoch when it was made. */

@@ -70,7 +70,12 @@ async fn list_tasks(
     let run_state = state.map_err(|sentence| WireError::new(ErrorCode::Invalid, format!("{sentence}.")))?;
     let ListQuery { search, language, all, cursor, limit, .. } = query;
     let filter = TaskFilter { search, language, run_state, all, cursor, limit };
-    Ok(Json(app.tasks.list(&identity, &filter).await?))
+    let mut page = app.tasks.list(&identity, &filter).await?;
+    let ids: Vec<_> = page.tasks.iter().map(|task| task.id).collect();
+    for (task, people) in page.tasks.iter_mut().zip(app.rooms.people_in(&ids).await) {
+        task.here = people;
+    }
+    Ok(Json(page))
 }
 
 /// Makes a task with the default files of its language; the caller becomes its owner.

@@ -33,6 +33,7 @@ pub(super) fn routes() -> Router<App> {
         .route("/join", get(index))
         .route("/tasks", get(index))
         .route("/tasks/{*rest}", get(index))
+        .route("/account", get(index))
         .route("/sign-in", get(sign_in_page).post(sign_in::sign_in_by_form))
         .route("/{*file}", get(file))
 }

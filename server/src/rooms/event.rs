@@ -135,6 +135,11 @@ pub enum RoomEvent {
         /// Answered when stored.
         reply: oneshot::Sender<Result<(), WireError>>,
     },
+    /// See [`super::Rooms::people_in`].
+    WhoIsHere {
+        /// Everybody attached to the room itself, each once, in no order.
+        reply: oneshot::Sender<Vec<UserSummary>>,
+    },
     /// See [`super::Rooms::write_text`].
     WriteText {
         /// Which document.

@@ -249,6 +249,13 @@ impl Room {
                     document.join_barrier(&ticket);
                 }
             }
+            RoomEvent::WhoIsHere { reply } => {
+                let mut people: Vec<_> = self.members.iter().map(|member| member.session.user.clone()).collect();
+                people.sort_unstable_by_key(|person| person.id);
+                people.dedup_by_key(|person| person.id);
+                // Who asked may have stopped waiting.
+                let _ = reply.send(people);
+            }
             RoomEvent::WriteText { file, .. } => {
                 self.document(file);
                 self.with(file, |document, around| document.handle(around, event));

@@ -145,6 +145,7 @@ fn read_line(row: &Row, identity: &Identity) -> Result<TaskLine, TablesError> {
             .min(identity.grant.ceiling()),
         run_state: state.ok_or_else(|| fault("state"))?,
         newest_run: row.opt_parse(6)?,
+        here: Vec::new(),
         created_by: match (row.opt_parse(7)?, row.opt_text(8)?) {
             (Some(id), Some(name)) => Some(UserSummary { id, name: name.to_owned() }),
             _ => None,

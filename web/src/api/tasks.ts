@@ -1,6 +1,6 @@
 // Tasks and files over HTTP.
 
-import type { FileStored, Language, NewTask, RunFiles, RunPage, TaskChange, TaskDetail, TaskPage, TreeChanged } from "../messages.generated";
+import type { FileStored, Language, NewTask, RunFiles, RunPage, TaskChange, TaskDetail, TaskPage, TaskTree, TreeChanged } from "../messages.generated";
 import { call, encodePath, query } from "./http";
 
 export interface TaskFilter {
@@ -15,8 +15,13 @@ export const createTask = (task: NewTask) => call<TaskDetail>("POST", "/tasks", 
 export const changeTask = (id: string, change: TaskChange) => call<TaskDetail>("PATCH", `/tasks/${id}`, change);
 export const deleteTask = (id: string) => call<void>("DELETE", `/tasks/${id}`);
 
+/** The tree with the texts of all files; refused where they are too large together. */
+export const taskTexts = (id: string) => call<TaskTree>("GET", `/tasks/${id}/tree?contents=true`);
+
 export const putFile = (task: string, path: string, content: Blob) => call<FileStored>("PUT", `/tasks/${task}/files/${encodePath(path)}`, content);
-export const importZip = (task: string, zip: Blob) => call<TreeChanged>("POST", `/tasks/${task}/import`, zip);
+/** Unpacks a zip into a folder of the task; with `replace` files that are there give way. */
+export const importZip = (task: string, zip: Blob, folder = "", replace = false) =>
+  call<TreeChanged>("POST", `/tasks/${task}/import${query({ folder, replace: replace ? "true" : undefined })}`, zip);
 
 /** Where a file is downloaded from. */
 export const fileUrl = (task: string, path: string) => `/api/v1/tasks/${task}/files/${encodePath(path)}`;

@@ -7,16 +7,18 @@ import { t } from "../texts/texts";
 import { filesOf } from "../tree/apply-changes";
 import { freePath } from "../tree/free-path";
 import { EditorInstance } from "./editor-instance";
+import { offerGoTo } from "./go-to";
 import { useTask } from "./task-context";
 
 export function FileEditor({ file }: { file: string }) {
-  const { room, tabs } = useTask();
+  const { room, tabs, follow } = useTask();
   const parent = useRef<HTMLDivElement>(null);
   const isReady = useSignal(false);
   const isGone = useSignal(false);
 
   useEffect(() => {
     const document = room.documents.hold(file);
+    const leaves: (() => void)[] = [];
     let instance: EditorInstance | undefined;
     // The path is remembered, so that it can be said when the file is gone.
     let path = "";
@@ -28,13 +30,17 @@ export function FileEditor({ file }: { file: string }) {
       if (standing === "loading" || !parent.current) return;
       const mayEdit = room.mayEdit.value && standing === "ready";
       isReady.value = true;
-      instance ??= new EditorInstance(parent.current, document, room.user);
+      if (!instance) {
+        instance = new EditorInstance(parent.current, document, room.user);
+        leaves.push(follow.followCursor(instance), offerGoTo(file, instance));
+      }
       instance.setPath(path);
       instance.setReadOnly(!mayEdit);
     });
     room.presence.lookAt(file);
     return () => {
       stop();
+      leaves.forEach((leave) => leave());
       instance?.close();
       room.documents.release(file);
       room.presence.lookAt(null);

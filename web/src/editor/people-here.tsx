@@ -1,21 +1,45 @@
-// Who is in the room. Choosing somebody follows them.
+// Who is in the room. Choosing somebody follows them; choosing them again lets go.
 
-import { PersonSign } from "../people/person";
+import { colourOf, initials } from "../people/colours";
 import { t } from "../texts/texts";
+import { filesOf } from "../tree/apply-changes";
 import { useTask } from "./task-context";
 
+/** Signs in the bar; more are a number. */
+const MAX_SIGNS = 8;
+
 export function PeopleHere() {
-  const { room } = useTask();
+  const { room, follow } = useTask();
+  const texts = t.value.editor;
+  const others = room.presence.people.value.filter((person) => person.id !== room.user.id);
+  if (others.length === 0) return null;
+  const paths = new Map(room.tree.value ? filesOf(room.tree.value).map((file) => [file.id, file.path]) : []);
   return (
-    <ul class="people-here" aria-label={t.value.editor.people}>
-      {room.presence.people.value
-        .filter((person) => person.id !== room.user.id)
-        .map((person) => (
+    <ul class="people-here" aria-label={texts.people}>
+      {others.slice(0, MAX_SIGNS).map((person) => {
+        const path = paths.get(person.files[0] ?? "");
+        const isFollowed = follow.who.value === person.id;
+        const label = isFollowed ? texts.following(person.name) : texts.follow(person.name);
+        return (
           <li key={person.id}>
-            <PersonSign {...person} />
-            <span class="hidden-text">{person.name}</span>
+            <button
+              class={isFollowed ? "person followed" : "person"}
+              style={{ "--person": colourOf(person.id) }}
+              aria-label={label}
+              aria-pressed={isFollowed}
+              title={path ? `${label} (${texts.inFile(path)})` : label}
+              onClick={() => follow.toggle(person.id)}
+            >
+              {initials(person.name)}
+            </button>
           </li>
-        ))}
+        );
+      })}
+      {others.length > MAX_SIGNS && (
+        <li class="quiet" title={others.map(({ name }) => name).join(", ")}>
+          +{others.length - MAX_SIGNS}
+        </li>
+      )}
     </ul>
   );
 }

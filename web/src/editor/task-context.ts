@@ -3,11 +3,13 @@
 import { createContext } from "preact";
 import { useContext } from "preact/hooks";
 import type { Room } from "../room/room";
+import type { Follow } from "./follow";
 import type { Tabs } from "./tabs";
 
 export interface TaskContext {
   room: Room;
   tabs: Tabs;
+  follow: Follow;
 }
 
 const context = createContext<TaskContext | null>(null);

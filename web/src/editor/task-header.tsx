@@ -5,7 +5,9 @@ import { Icon } from "../app/icons";
 import { Link } from "../app/router";
 import { submit } from "../runs/submit";
 import { t } from "../texts/texts";
+import { ShareButton } from "../people/share-button";
 import { PeopleHere } from "./people-here";
+import { sizes, toggleFiles } from "./panes";
 import { StoredBadge } from "./stored-badge";
 import { useTask } from "./task-context";
 
@@ -17,11 +19,15 @@ export function TaskHeader() {
       <Link to="/" class="button plain icon-only" aria-label={t.value.editor.toTasks} title={t.value.editor.toTasks}>
         <Icon name="back" />
       </Link>
+      <button class="plain icon-only" aria-label={t.value.editor.showFiles} aria-pressed={sizes.value.files > 0} title={t.value.editor.showFiles} onClick={toggleFiles}>
+        <Icon name="panel" />
+      </button>
       <h1 title={task?.name}>{task?.name ?? "…"}</h1>
       {task && <span class="chip wide-only">{t.value.languages[task.language]}</span>}
       <StoredBadge />
       <span class="space" />
       <PeopleHere />
+      <ShareButton />
       <button class="primary" disabled={!room.mayEdit.value} title={t.value.runs.runKey} onClick={() => void submit(room)}>
         <Icon name="play" />
         {t.value.runs.run}

@@ -5,11 +5,13 @@ import { me } from "../api/people";
 import { askToSignIn, user } from "../app/session";
 import { Room } from "../room/room";
 import { RunPanel } from "../runs/run-panel";
-import { submit } from "../runs/submit";
 import { t } from "../texts/texts";
-import { FileTree } from "../tree/file-tree";
 import { EditorPane } from "./editor-pane";
 import { EndedNote } from "./ended-note";
+import { LeftPane } from "./left-pane";
+import { pageKey } from "./page-keys";
+import { QuickOpen } from "./quick-open";
+import { Follow } from "./follow";
 import { openFirstFiles } from "./open-first";
 import { Panes } from "./panes";
 import { tellHappenings } from "./tell-happenings";
@@ -24,20 +26,19 @@ export function TaskPage({ id }: { id: string }) {
     if (!who) throw new Error("nobody is signed in");
     // A refused socket may be a session that has ended; the server says so only over HTTP.
     const room = new Room(id, who, () => void me().then((someone) => someone ?? askToSignIn(), () => undefined));
-    return { room, tabs: new Tabs(`coderoom.tabs.${id}`) };
+    const tabs = new Tabs(`coderoom.tabs.${id}`);
+    return { room, tabs, follow: new Follow(room, tabs) };
   }, [id]);
 
   useEffect(() => {
-    const { room, tabs } = task;
-    const leaves = [openFirstFiles(task), tellHappenings(task)];
+    const { room } = task;
+    const leaves = [openFirstFiles(task), tellHappenings(task), task.follow.followFiles()];
     const onKey = (event: KeyboardEvent) => {
-      if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+      if (!pageKey(task, event)) return;
       event.preventDefault();
       event.stopPropagation();
-      void submit(room);
     };
     addEventListener("keydown", onKey, { capture: true });
-    void tabs;
     return () => {
       removeEventListener("keydown", onKey, { capture: true });
       leaves.forEach((leave) => leave());
@@ -55,7 +56,8 @@ export function TaskPage({ id }: { id: string }) {
         </a>
         <TaskHeader />
         <EndedNote />
-        <Panes files={<FileTree />} editor={<EditorPane />} runs={<RunPanel />} />
+        <Panes files={<LeftPane />} editor={<EditorPane />} runs={<RunPanel />} />
+        <QuickOpen />
       </div>
     </TaskProvider>
   );

@@ -43,8 +43,8 @@ export function applyChanges(root: Node, changes: readonly TreeChange[]): Node {
   return buildTree([...files.values()]);
 }
 
-/** The nested tree of a list of files; folders are what their paths imply. */
-export function buildTree(files: readonly Node[]): Node {
+/** The nested tree of a list of files; folders are what their paths imply, and those in `empty`. */
+export function buildTree(files: readonly Node[], empty: readonly string[] = []): Node {
   const root = folder("", "");
   const folders = new Map([["", root]]);
   const folderAt = (path: string): Node => {
@@ -56,8 +56,14 @@ export function buildTree(files: readonly Node[]): Node {
     return made;
   };
   for (const file of files) folderAt(parentOf(file.path)).children?.push({ ...file, name: lastOf(file.path) });
+  empty.forEach(folderAt);
   finish(root);
   return root;
+}
+
+/** The tree with folders that have no file yet. */
+export function withFolders(root: Node, paths: readonly string[]): Node {
+  return paths.length === 0 ? root : buildTree(filesOf(root), paths);
 }
 
 /** The path of the folder that a path is in; empty for the root. */
