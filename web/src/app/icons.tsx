@@ -9,7 +9,7 @@ const PATHS = {
   file: "M7 3h7l5 5v13H7zM14 3v5h5",
   folder: "M3 6h6l2 3h10v11H3z",
   blob: "M7 3h7l5 5v13H7zM10 12h6M10 16h6",
-  menu: "M5 12h.01M12 12h.01M19 12h.01",
+  menu: "M5 11v2M12 11v2M19 11v2M4 12h2M11 12h2M18 12h2",
   person: "M12 12a4 4 0 100-8 4 4 0 000 8zM4 21c1-5 5-6 8-6s7 1 8 6",
   play: "M7 4l13 8-13 8z",
   search: "M11 18a7 7 0 100-14 7 7 0 000 14zM16 16l5 5",

@@ -68,7 +68,7 @@ export class EditorInstance {
     if (path === this.path) return;
     this.path = path;
     const { view, language } = this;
-    const label = EditorView.contentAttributes.of({ "aria-label": path, "aria-description": t.peek().editor.indent });
+    const label = EditorView.contentAttributes.of({ "aria-label": path, tabindex: "0", "aria-description": t.peek().editor.indent });
     view.dispatch({ effects: language.reconfigure([label, indentUnit.of(indentOf(path))]) });
     void languageOf(path).then((support) => {
       if (this.path === path) view.dispatch({ effects: language.reconfigure([label, indentUnit.of(indentOf(path)), support]) });

@@ -16,7 +16,7 @@ export interface Hit {
 }
 
 /** Characters shown before a hit. */
-const BEFORE = 24;
+const BEFORE = 12;
 /** Characters shown of a line. */
 const SHOWN = 160;
 
@@ -32,7 +32,9 @@ export function findInTexts(files: readonly Node[], wanted: string, matchCase: b
     for (const [index, line] of lines.entries()) {
       for (const match of line.matchAll(pattern)) {
         if (hits.length >= most) return { hits, isCut: true };
-        const begin = Math.max(0, match.index - BEFORE);
+        // Indentation says nothing here and would push the hit out of a narrow pane.
+        const indent = line.length - line.trimStart().length;
+        const begin = Math.max(Math.min(indent, match.index), match.index - BEFORE);
         hits.push({ file: id, path, line: index + 1, column: match.index, length: match[0].length, shown: line.slice(begin, begin + SHOWN), shownAt: match.index - begin });
       }
     }

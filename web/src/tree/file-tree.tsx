@@ -89,7 +89,6 @@ export function FileTree() {
   return (
     <>
       <div class="tree-bar">
-        <h2>{t.value.editor.files}</h2>
         {room.mayEdit.value && (
           <button class="plain icon-only" aria-label={texts.newFile} title={texts.newFile} onClick={() => state.beginNew("file", "")}>
             <Icon name="add" />

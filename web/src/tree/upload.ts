@@ -66,6 +66,8 @@ export async function unpack(task: string, zip: File, folder: string): Promise<v
 /** What was dropped, folders with all that is in them. Must be called while the event is handled. */
 export async function droppedFiles(data: DataTransfer, folder: string): Promise<Upload[]> {
   const entries = [...data.items].flatMap((item) => item.webkitGetAsEntry() ?? []);
+  // What a program puts together has files and no entries.
+  if (entries.length === 0) return [...data.files].map((file) => ({ path: join(folder, file.name), file }));
   const found: Upload[] = [];
   const walk = async (entry: FileSystemEntry, into: string): Promise<void> => {
     if (found.length >= MAX_FILES) return;

@@ -1,0 +1,157 @@
+// Files with two people: rename while typing, roles that change, deletion, zips in and out.
+
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { openTask, saved, signedIn, startBrowser, startServer, textOf, typeAt, until } from "./harness.mjs";
+
+let server;
+let browser;
+let ana;
+let bo;
+let task;
+const errors = [];
+
+before(async () => {
+  server = await startServer();
+  browser = await startBrowser();
+  const people = [await server.person("ana"), await server.person("bo")];
+  task = await server.task("files", "python", { ana: "owner", bo: "editor" });
+  [ana, bo] = await Promise.all(people.map((person) => signedIn(browser, server, person, errors)));
+  for (const page of [ana, bo]) await openTask(page, server, task);
+});
+
+after(async () => {
+  await browser?.close();
+  await server?.stop();
+});
+
+const row = (page, name) => page.getByRole("treeitem", { name: new RegExp(`^${name}`) });
+
+test("a file is made with its folder and opens for the one who made it", async () => {
+  await ana.getByRole("button", { name: "New file" }).click();
+  await ana.getByLabel("Name of the new file").fill("lib/tools.py");
+  await ana.keyboard.press("Enter");
+  await ana.getByRole("tab", { name: "tools.py" }).waitFor();
+  await row(bo, "tools.py").click();
+  await bo.getByRole("tab", { name: "tools.py", selected: true }).waitFor();
+});
+
+test("a rename keeps everybody's cursor and what they are typing", async () => {
+  await typeAt(ana, "start", "first = 1\n");
+  await until(async () => (await textOf(bo)).includes("first = 1"), "the line at bo's");
+  await bo.locator(".cm-content").click();
+  await bo.keyboard.press("Control+End");
+  const typing = bo.keyboard.type("second = 2 # typed on and on while the file gets another name\n", { delay: 15 });
+  await row(ana, "tools.py").focus();
+  await ana.keyboard.press("F2");
+  await ana.getByLabel("New name of lib/tools.py").fill("helpers.R");
+  await ana.keyboard.press("Enter");
+  await bo.getByRole("tab", { name: "helpers.R", selected: true }).waitFor();
+  await typing;
+  await bo.keyboard.type("third = 3");
+  await until(async () => (await textOf(ana)).includes("third = 3"), "all that was typed at ana's");
+  assert.equal(await textOf(ana), "first = 1\nsecond = 2 # typed on and on while the file gets another name\nthird = 3");
+  await saved(bo);
+});
+
+test("a file is moved by drag and by keyboard", async () => {
+  await row(ana, "run.sh").dragTo(row(ana, "lib"));
+  await until(async () => (await row(bo, "run.sh").getAttribute("aria-level")) === "2", "run.sh below lib at bo's");
+  await row(ana, "run.sh").focus();
+  await ana.keyboard.press("Control+x");
+  await row(ana, "run.py").focus();
+  await ana.keyboard.press("Control+v");
+  await until(async () => (await row(bo, "run.sh").getAttribute("aria-level")) === "1", "run.sh at the top at bo's");
+});
+
+test("the one who follows sees the other's file and place", async () => {
+  await server.call("PUT", `/tasks/${task}/files/long.txt`, Array.from({ length: 400 }, (_, line) => `line ${line + 1}`).join("\n"));
+  await row(bo, "long.txt").click();
+  await ana.getByRole("button", { name: "Follow bo" }).click();
+  await ana.getByRole("tab", { name: "long.txt", selected: true }).waitFor();
+  await bo.locator(".cm-line").filter({ hasText: "line 1" }).first().click();
+  await bo.keyboard.press("Control+End");
+  await until(async () => (await textOf(ana)).includes("line 400"), "ana's view at bo's cursor");
+  await ana.getByRole("button", { name: "Following bo" }).click();
+});
+
+test("a viewer cannot type, and a changed role counts at once", async () => {
+  await row(bo, "run.py").click();
+  await ana.getByRole("button", { name: "Share" }).click();
+  await ana.getByLabel("Role of bo").selectOption("viewer");
+  await bo.locator(".stored[data-state=read-only]").waitFor();
+  const before = await textOf(bo);
+  await typeAt(bo, "start", "not mine to write");
+  assert.equal(await textOf(bo), before);
+  assert.equal(await bo.getByRole("button", { name: "Run", exact: true }).isDisabled(), true);
+  assert.equal(await bo.getByRole("button", { name: "New file" }).count(), 0);
+  await ana.getByLabel("Role of bo").selectOption("editor");
+  await saved(bo);
+  await typeAt(bo, "start", "# mine again\n");
+  await saved(bo);
+  await ana.keyboard.press("Escape");
+  await row(ana, "run.py").click();
+  await until(async () => (await textOf(ana)).includes("# mine again"), "bo's line at ana's");
+});
+
+test("a deleted file is said to those who have it open; the main file needs a successor", async () => {
+  await row(bo, "helpers.R").click();
+  await row(ana, "helpers.R").focus();
+  await ana.keyboard.press("Delete");
+  await ana.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
+  await bo.getByText("ana deleted lib/helpers.R.").waitFor();
+  await until(async () => (await bo.getByRole("tab", { name: "helpers.R" }).count()) === 0, "the tab gone");
+  await row(ana, "run.py").focus();
+  await ana.keyboard.press("Delete");
+  await ana.getByLabel("The main file is among it").selectOption("run.sh");
+  await ana.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
+  await row(bo, "run.sh, main file").waitFor();
+});
+
+test("a zip goes in and the task comes out as a zip", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "coderoom-zip-"));
+  const zip = join(folder, "survey 调查.zip");
+  execFileSync("python3", ["-c", "import sys, zipfile\nwith zipfile.ZipFile(sys.argv[1], 'w') as z:\n  z.writestr('main.R', 'cat(1)\\n'); z.writestr('数据/a.csv', 'x,y\\n1,2\\n'); z.writestr('logo.bin', bytes([0, 255, 254]))", zip]);
+  await ana.goto(server.url);
+  const [chooser] = await Promise.all([ana.waitForEvent("filechooser"), ana.getByRole("button", { name: "Import zip" }).click()]);
+  await chooser.setFiles(zip);
+  await ana.getByRole("heading", { name: "survey 调查" }).waitFor();
+  await row(ana, "a.csv").click();
+  await until(async () => (await textOf(ana)) === "x,y\n1,2\n".trimEnd() || (await textOf(ana)) === "x,y\n1,2\n", "the table");
+  await row(ana, "logo.bin").click();
+  await ana.getByText("This is no text file.").waitFor();
+  await ana.getByRole("button", { name: "Actions for files" }).click();
+  const [download] = await Promise.all([ana.waitForEvent("download"), ana.getByRole("menuitem", { name: "Download all as zip" }).click()]);
+  const out = join(folder, "out.zip");
+  await download.saveAs(out);
+  const names = execFileSync("python3", ["-c", "import sys, zipfile\nprint('\\n'.join(sorted(zipfile.ZipFile(sys.argv[1]).namelist())))", out]).toString();
+  for (const name of ["main.R", "数据/a.csv", "logo.bin", "run.R"]) assert.ok(names.split("\n").includes(name), `${name} in\n${names}`);
+  assert.ok(readFileSync(out).length > 100);
+});
+
+test("files that are dropped are uploaded into the folder below the pointer", async () => {
+  await ana.goto(`${server.url}/tasks/${task}`);
+  const file = join(mkdtempSync(join(tmpdir(), "coderoom-drop-")), "notes.md");
+  writeFileSync(file, "# notes\n");
+  const data = await ana.evaluateHandle(() => {
+    const transfer = new DataTransfer();
+    transfer.items.add(new File(["# dropped\n"], "dropped.md"));
+    return transfer;
+  });
+  await row(ana, "run.sh").dispatchEvent("drop", { dataTransfer: data });
+  await row(ana, "dropped.md").click();
+  await until(async () => (await textOf(ana)).includes("# dropped"), "the dropped text");
+});
+
+test("a deleted task says so to everybody in it", async () => {
+  await bo.goto(`${server.url}/tasks/${task}`);
+  await row(bo, "run.sh").waitFor();
+  await server.call("DELETE", `/tasks/${task}`);
+  for (const page of [ana, bo]) await page.getByText("This task was deleted.").waitFor();
+});
+
+test("no page had an error", () => assert.deepEqual(errors, []));
