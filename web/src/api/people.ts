@@ -1,6 +1,6 @@
 // Signing in and out, members of a task, own tokens.
 
-import type { CreatedToken, Me, MemberLine, MemberList, NewToken, Role, TokenList } from "../messages.generated";
+import type { CreatedShareLink, CreatedToken, Invitation, Me, MemberLine, MemberList, NewShareLink, NewToken, Role, SessionList, ShareLinkList, TokenList } from "../messages.generated";
 import { ApiError, call } from "./http";
 
 /** Who is signed in, or null. */
@@ -21,6 +21,17 @@ export const changePassword = (current: string | undefined, next: string) => cal
 export const members = (task: string) => call<MemberList>("GET", `/tasks/${task}/members`);
 export const setMember = (task: string, user: string, role: Role) => call<MemberLine>("PUT", `/tasks/${task}/members/${encodeURIComponent(user)}`, { role });
 export const removeMember = (task: string, user: string) => call<void>("DELETE", `/tasks/${task}/members/${encodeURIComponent(user)}`);
+
+export const shareLinks = (task: string) => call<ShareLinkList>("GET", `/tasks/${task}/links`);
+export const createShareLink = (task: string, link: NewShareLink) => call<CreatedShareLink>("POST", `/tasks/${task}/links`, link);
+export const deleteShareLink = (task: string, id: string) => call<void>("DELETE", `/tasks/${task}/links/${id}`);
+/** Where a link leads, without using it. */
+export const lookAtLink = (code: string) => call<Invitation>("POST", "/links/look", { code });
+export const acceptLink = (code: string) => call<Invitation>("POST", "/links/accept", { code });
+
+export const sessions = () => call<SessionList>("GET", "/sessions");
+export const endSession = (id: string) => call<void>("DELETE", `/sessions/${id}`);
+export const endOtherSessions = () => call<void>("DELETE", "/sessions");
 
 export const tokens = () => call<TokenList>("GET", "/tokens");
 export const createToken = (token: NewToken) => call<CreatedToken>("POST", "/tokens", token);

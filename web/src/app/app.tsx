@@ -2,6 +2,7 @@
 
 import { Component, type ComponentChildren } from "preact";
 import { AccountPage } from "../people/account-page";
+import { JoinPage } from "../people/join-page";
 import { SignInPage } from "../people/sign-in";
 import { TasksPage } from "../tasks/tasks-page";
 import { t } from "../texts/texts";
@@ -40,6 +41,8 @@ function Current() {
       return <LazyTaskPage key={shown.id} id={shown.id} />;
     case "account":
       return <AccountPage />;
+    case "join":
+      return <JoinPage />;
     case "unknown":
       return (
         <main class="loading">

@@ -3,13 +3,14 @@
 import { signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 
-export type Page = { name: "tasks" } | { name: "task"; id: string } | { name: "sign-in" } | { name: "account" } | { name: "unknown" };
+export type Page = { name: "tasks" } | { name: "task"; id: string } | { name: "sign-in" } | { name: "account" } | { name: "join" } | { name: "unknown" };
 
 /** The page of an address. */
 export function pageOf(path: string): Page {
   if (path === "/" || path === "/tasks") return { name: "tasks" };
   if (path === "/sign-in") return { name: "sign-in" };
   if (path === "/account") return { name: "account" };
+  if (path === "/join") return { name: "join" };
   const id = /^\/tasks\/([0-9a-f-]{36})\/?$/.exec(path)?.[1];
   return id ? { name: "task", id } : { name: "unknown" };
 }

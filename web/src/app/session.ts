@@ -15,7 +15,7 @@ export async function loadUser(): Promise<void> {
 
 /** Shows the sign-in page and comes back here afterwards. */
 export function askToSignIn(): void {
-  const here = location.pathname + location.search;
+  const here = location.pathname + location.search + location.hash;
   user.value = null;
   go(here === "/" ? "/sign-in" : `/sign-in?next=${encodeURIComponent(here)}`);
 }

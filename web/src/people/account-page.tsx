@@ -9,6 +9,7 @@ import { Link } from "../app/router";
 import { sentenceOf } from "../app/sentence-of";
 import { toast } from "../app/toasts";
 import { t } from "../texts/texts";
+import { Sessions } from "./sessions";
 import { Tokens } from "./tokens";
 import "./account.css";
 
@@ -26,6 +27,7 @@ export function AccountPage() {
       </Header>
       <main>
         <Password />
+        <Sessions />
         <Tokens />
       </main>
     </div>

@@ -10,8 +10,9 @@ import { sentenceOf } from "../app/sentence-of";
 import { toast } from "../app/toasts";
 import type { MemberLine, Role } from "../messages.generated";
 import type { Room } from "../room/room";
-import { t } from "../texts/texts";
+import { t, when } from "../texts/texts";
 import { PersonSign } from "./person";
+import { ShareLinks } from "./share-links";
 import "./share.css";
 
 const ROLES: readonly Role[] = ["viewer", "editor", "owner"];
@@ -50,6 +51,7 @@ export function ShareDialog({ room, onClose }: { room: Room; onClose(): void }) 
               <PersonSign {...user} />
               <span class="member-name">
                 {user.name} {isMe && <span class="quiet">({texts.you})</span>}
+                {member.expires_at && <span class="quiet"> {t.value.account.until(when(member.expires_at))}</span>}
               </span>
               {isOwner ? (
                 <select aria-label={texts.role(user.name)} value={role} onChange={(event) => void act(setMember(room.id, user.id, event.currentTarget.value as Role))}>
@@ -77,6 +79,7 @@ export function ShareDialog({ room, onClose }: { room: Room; onClose(): void }) 
       <p class="problem" role="alert">
         {problem.value}
       </p>
+      {isOwner && <ShareLinks room={room} />}
       <label class="field">
         {texts.link}
         <input readOnly value={location.origin + location.pathname} onFocus={(event) => event.currentTarget.select()} />

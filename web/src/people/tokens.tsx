@@ -6,11 +6,13 @@ import { createToken, deleteToken, tokens as listTokens } from "../api/people";
 import { confirmed } from "../app/dialog";
 import { Icon } from "../app/icons";
 import { toast, toastError } from "../app/toasts";
-import type { TokenLine } from "../messages.generated";
+import type { Scope, TokenLine } from "../messages.generated";
 import { t, when } from "../texts/texts";
 
 /** Days until a token ends that can be chosen; 0 is never. */
 const DAYS = [7, 30, 90, 365, 0];
+/** From the least to the most; a choice has all before it. */
+const SCOPES: readonly Scope[] = ["read", "edit", "run", "admin"];
 
 export function Tokens() {
   const texts = t.value.account;
@@ -18,13 +20,14 @@ export function Tokens() {
   const secret = useSignal("");
   const name = useRef<HTMLInputElement>(null);
   const days = useSignal(30);
+  const reach = useSignal<Scope>("run");
   const load = () => listTokens().then((list) => void (tokens.value = list.tokens), toastError);
   useEffect(() => void load(), []);
 
   const onSubmit = async (event: Event) => {
     event.preventDefault();
     try {
-      const made = await createToken({ name: name.current?.value.trim() ?? "", ...(days.value > 0 ? { expires_days: days.value } : {}) });
+      const made = await createToken({ name: name.current?.value.trim() ?? "", scopes: SCOPES.slice(0, SCOPES.indexOf(reach.value) + 1), ...(days.value > 0 ? { expires_days: days.value } : {}) });
       secret.value = made.token;
       if (name.current) name.current.value = "";
       await load();
@@ -37,7 +40,7 @@ export function Tokens() {
   };
   const copy = () => void navigator.clipboard?.writeText(secret.value).then(() => toast(t.value.common.copied), toastError);
   const about = (token: TokenLine) =>
-    [token.last_used_at ? texts.lastUsed(when(token.last_used_at)) : texts.unused, token.expires_at ? texts.until(when(token.expires_at)) : texts.never].join(" · ");
+    [texts.scopes[token.scopes.at(-1) ?? "read"], token.last_used_at ? texts.lastUsed(when(token.last_used_at)) : texts.unused, token.expires_at ? texts.until(when(token.expires_at)) : texts.never].join(" · ");
   return (
     <section aria-labelledby="tokens">
       <h2 id="tokens">{texts.tokens}</h2>
@@ -67,6 +70,13 @@ export function Tokens() {
       )}
       <form class="new-token" onSubmit={(event) => void onSubmit(event)}>
         <input ref={name} required maxLength={100} placeholder={texts.tokenName} aria-label={texts.tokenName} autocomplete="off" />
+        <select aria-label={texts.mayDo} value={reach.value} onChange={(event) => (reach.value = event.currentTarget.value as Scope)}>
+          {SCOPES.map((each) => (
+            <option key={each} value={each}>
+              {texts.scopes[each]}
+            </option>
+          ))}
+        </select>
         <select aria-label={texts.expires} value={days.value} onChange={(event) => (days.value = Number(event.currentTarget.value))}>
           {DAYS.map((each) => (
             <option key={each} value={each}>

@@ -1,6 +1,6 @@
 // Every text of the page in English. The other languages have the same shape (see `Texts`).
 
-import type { ErrorCode, Language, NoticeCode, Reason, Role, RunState } from "../messages.generated";
+import type { ErrorCode, Language, NoticeCode, Reason, Role, RunState, Scope } from "../messages.generated";
 
 const plural = (count: number, one: string, many = `${one}s`) => `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
 
@@ -189,6 +189,20 @@ export const en = {
     menu: "Actions for files",
   },
   share: {
+    links: "Links",
+    linksHint: "Whoever has the link and an account here joins by it.",
+    noLinks: "No links.",
+    makeLink: "Make a link",
+    linkSecret: "Copy it now. It is shown only this once.",
+    linkNote: "For whom (optional)",
+    linkEnds: "Ends",
+    uses: (count: number) => `used ${plural(count, "time")}`,
+    deleteLink: "End this link",
+    deleteLinkText: "Whoever came by it loses access.",
+    joinTitle: (name: string) => `Join “${name}”`,
+    joinText: (who: string, role: string) => `${who} invites you. Your access: ${role}.`,
+    join: "Join",
+    badLink: "This link has ended or was used up. Ask the one who gave it to you for a new one.",
     title: "Share",
     members: "Members",
     role: (name: string) => `Role of ${name}`,
@@ -206,6 +220,13 @@ export const en = {
     newRole: "What they may do",
   },
   account: {
+    mayDo: "What it may do",
+    scopes: { read: "read only", edit: "read and edit", run: "read, edit and run", admin: "all that you may" } as Record<Scope, string>,
+    sessions: "Signed-in browsers",
+    thisOne: "this one",
+    seen: (when: string) => `last used ${when}`,
+    end: (agent: string) => `Sign out ${agent}`,
+    endOthers: "Sign out all others",
     title: "Account",
     password: "Password",
     current: "Password so far",
@@ -214,7 +235,7 @@ export const en = {
     change: "Change password",
     changed: "The password was changed; all other sessions were ended.",
     tokens: "API tokens",
-    tokensHint: "Programs sign in with a token. It may do all that you may.",
+    tokensHint: "Programs sign in with a token instead of a password.",
     none: "No tokens.",
     tokenName: "What it is for",
     expires: "Expires",

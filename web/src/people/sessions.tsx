@@ -1,0 +1,47 @@
+// The browsers in which one is signed in; each can be signed out from here.
+
+import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import { endOtherSessions, endSession, sessions as listSessions } from "../api/people";
+import { Icon } from "../app/icons";
+import { toastError } from "../app/toasts";
+import type { SessionLine } from "../messages.generated";
+import { t, when } from "../texts/texts";
+
+/** What a browser calls itself, as people call it. */
+export function browserName(agent: string): string {
+  const browser = /(Edg|Firefox|OPR|Chrome|Safari)[/ ]/.exec(agent.replace(/^(.*(?:Edg|OPR)\/)/, (all) => all.replace(/Chrome\//, "")))?.[1];
+  const system = /(Windows|Android|iPhone|iPad|Mac OS X|Linux)/.exec(agent)?.[1];
+  const names: Record<string, string> = { Edg: "Edge", OPR: "Opera", "Mac OS X": "macOS" };
+  return [browser, system].flatMap((each) => (each ? [names[each] ?? each] : [])).join(", ") || agent.slice(0, 40) || "?";
+}
+
+export function Sessions() {
+  const texts = t.value.account;
+  const sessions = useSignal<readonly SessionLine[]>([]);
+  const load = () => listSessions().then((list) => void (sessions.value = list.sessions), toastError);
+  useEffect(() => void load(), []);
+  return (
+    <section aria-labelledby="sessions">
+      <h2 id="sessions">{texts.sessions}</h2>
+      <ul class="token-list" aria-labelledby="sessions">
+        {sessions.value.map((session) => (
+          <li key={session.id}>
+            <span>
+              <strong>{browserName(session.agent)}</strong>{" "}
+              <span class="quiet">
+                {session.address} · {session.current ? texts.thisOne : texts.seen(when(session.seen_at))}
+              </span>
+            </span>
+            {!session.current && (
+              <button class="plain icon-only" aria-label={texts.end(browserName(session.agent))} onClick={() => void endSession(session.id).then(load, toastError)}>
+                <Icon name="close" />
+              </button>
+            )}
+          </li>
+        ))}
+      </ul>
+      {sessions.value.length > 1 && <button onClick={() => void endOtherSessions().then(load, toastError)}>{texts.endOthers}</button>}
+    </section>
+  );
+}
