@@ -5,7 +5,7 @@ CACHE ?= $(HOME)/.cache/coderoom
 export CARGO_TARGET_DIR ?= $(CACHE)/target
 PROFILE := release-lite
 
-.PHONY: run build test web languages bench check screenshots clean
+.PHONY: run build test web languages bench bench-web check screenshots clean
 
 ## Builds and starts the server on 127.0.0.1:7878 and prints a sign-in link. Settings: make run ARGS="--listen 127.0.0.1:9000"
 run: build
@@ -35,6 +35,21 @@ bench: web
 	@scripts/install run
 	cargo build --profile $(PROFILE) -p coderoom-server -p coderoom-worker -p coderoom-tests --bins
 	$(CARGO_TARGET_DIR)/$(PROFILE)/coderoom-bench $(ONLY)
+
+## Pictures of every page in light and dark, into docs/screenshots.
+screenshots: web
+	@scripts/install run test
+	cargo build --workspace --bins --quiet
+	@cd tests/browser && PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm ci --no-audit --no-fund --loglevel=error
+	@cd tests/browser && CODEROOM_BIN=$(CARGO_TARGET_DIR)/debug/coderoom node screenshots.mjs
+
+## Key to paint and frames while a log comes, measured in a browser; part of docs/benchmarks.md.
+bench-web: web
+	@scripts/install run test
+	cargo build --profile $(PROFILE) -p coderoom-server -p coderoom-worker --bins
+	@cd tests/clients && npm ci --no-audit --no-fund --loglevel=error
+	@cd tests/browser && PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm ci --no-audit --no-fund --loglevel=error
+	@cd tests/browser && CODEROOM_BIN=$(CARGO_TARGET_DIR)/$(PROFILE)/coderoom node bench.mjs
 
 ## Format, lints, and that generated files are current: what .ci/run does before the tests.
 check:

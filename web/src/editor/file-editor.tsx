@@ -26,7 +26,8 @@ export function FileEditor({ file }: { file: string }) {
       const tree = room.tree.value;
       path = (tree && filesOf(tree).find((node) => node.id === file)?.path) || path;
       const standing = document.standing.value;
-      isGone.value = standing === "gone";
+      // Without access to the task no file is to be had; that is said above.
+      isGone.value = standing === "gone" && room.ended.value === null;
       if (standing === "loading" || !parent.current) return;
       const mayEdit = room.mayEdit.value && standing === "ready";
       isReady.value = true;

@@ -1,7 +1,9 @@
 // One task: files on the left, the shared editor in the middle, runs and their log below.
 
 import { useEffect, useMemo } from "preact/hooks";
+import { ApiError } from "../api/http";
 import { me } from "../api/people";
+import { getTask } from "../api/tasks";
 import { askToSignIn, user } from "../app/session";
 import { Room } from "../room/room";
 import { RunPanel } from "../runs/run-panel";
@@ -24,8 +26,7 @@ export function TaskPage({ id }: { id: string }) {
   const task = useMemo(() => {
     const who = user.peek();
     if (!who) throw new Error("nobody is signed in");
-    // A refused socket may be a session that has ended; the server says so only over HTTP.
-    const room = new Room(id, who, () => void me().then((someone) => someone ?? askToSignIn(), () => undefined));
+    const room: Room = new Room(id, who, () => void whyRefused(room));
     const tabs = new Tabs(`coderoom.tabs.${id}`);
     return { room, tabs, follow: new Follow(room, tabs) };
   }, [id]);
@@ -61,4 +62,14 @@ export function TaskPage({ id }: { id: string }) {
       </div>
     </TaskProvider>
   );
+}
+
+/** A refused socket may be a session that has ended, or a task that is not there: the server says so only over HTTP. */
+async function whyRefused(room: Room): Promise<void> {
+  try {
+    if (await me()) await getTask(room.id);
+    else askToSignIn();
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 404) room.ended.value ??= "denied";
+  }
 }

@@ -6,6 +6,7 @@ import { Header } from "../app/header";
 import { Icon } from "../app/icons";
 import { loadEditor } from "../app/lazy-pages";
 import type { Language } from "../messages.generated";
+import { sweepCopies } from "../room/unsent-files";
 import { t } from "../texts/texts";
 import { importTask } from "./import-task";
 import { NewTaskDialog } from "./new-task-dialog";
@@ -23,7 +24,10 @@ export function TasksPage() {
   useEffect(() => state.begin(), [state]);
   useEffect(() => {
     // The list is there first; the editor comes while people read it.
-    const timer = setTimeout(loadEditor, 300);
+    const timer = setTimeout(() => {
+      loadEditor();
+      void sweepCopies();
+    }, 300);
     const onKey = (event: KeyboardEvent) => {
       const isTyping = event.target instanceof HTMLElement && event.target.closest("input, select, textarea, dialog, [role=menu]");
       if (isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
