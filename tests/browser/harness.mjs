@@ -139,8 +139,8 @@ export async function openPage(browser, errors, options = {}) {
   page.setDefaultTimeout(PATIENCE_MS);
   page.on("pageerror", (error) => errors.push(error.message));
   page.on("console", (message) => {
-    // A socket that breaks because the test killed the server is not a fault of the page.
-    if (message.type() === "error" && !/WebSocket|ERR_CONNECTION|status of 401/.test(message.text())) errors.push(message.text());
+    // A socket that breaks because the test killed the server is not a fault of the page, nor is an answer that says no and is shown.
+    if (message.type() === "error" && !/WebSocket|ERR_CONNECTION|status of (401|404|409|422)/.test(message.text())) errors.push(message.text());
   });
   return page;
 }

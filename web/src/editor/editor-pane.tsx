@@ -1,7 +1,6 @@
 // The middle: tabs, and below them the file or view that is shown.
 
 import { t } from "../texts/texts";
-import { filesOf } from "../tree/apply-changes";
 import { BlobNote } from "./blob-note";
 import { FileEditor } from "./file-editor";
 import { TabBar } from "./tab-bar";
@@ -30,7 +29,7 @@ export function EditorPane() {
       );
     }
     if (shown.kind === "view") return <>{shown.render()}</>;
-    const node = room.tree.value ? filesOf(room.tree.value).find((file) => file.id === shown.key) : undefined;
+    const node = room.files.value.get(shown.key);
     return node?.kind === "blob" ? <BlobNote file={node} /> : <FileEditor file={shown.key} />;
   }
 }

@@ -4,7 +4,6 @@ import { effect, useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { toastError } from "../app/toasts";
 import { t } from "../texts/texts";
-import { filesOf } from "../tree/apply-changes";
 import { freePath } from "../tree/free-path";
 import { EditorInstance } from "./editor-instance";
 import { offerGoTo } from "./go-to";
@@ -23,8 +22,7 @@ export function FileEditor({ file }: { file: string }) {
     // The path is remembered, so that it can be said when the file is gone.
     let path = "";
     const stop = effect(() => {
-      const tree = room.tree.value;
-      path = (tree && filesOf(tree).find((node) => node.id === file)?.path) || path;
+      path = room.files.value.get(file)?.path ?? path;
       const standing = document.standing.value;
       // Without access to the task no file is to be had; that is said above.
       isGone.value = standing === "gone" && room.ended.value === null;

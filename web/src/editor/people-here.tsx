@@ -2,7 +2,6 @@
 
 import { colourOf, initials } from "../people/colours";
 import { t } from "../texts/texts";
-import { filesOf } from "../tree/apply-changes";
 import { useTask } from "./task-context";
 
 /** Signs in the bar; more are a number. */
@@ -13,11 +12,10 @@ export function PeopleHere() {
   const texts = t.value.editor;
   const others = room.presence.people.value.filter((person) => person.id !== room.user.id);
   if (others.length === 0) return null;
-  const paths = new Map(room.tree.value ? filesOf(room.tree.value).map((file) => [file.id, file.path]) : []);
   return (
     <ul class="people-here" aria-label={texts.people}>
       {others.slice(0, MAX_SIGNS).map((person) => {
-        const path = paths.get(person.files[0] ?? "");
+        const path = room.files.value.get(person.files[0] ?? "")?.path;
         const isFollowed = follow.who.value === person.id;
         const label = isFollowed ? texts.following(person.name) : texts.follow(person.name);
         return (

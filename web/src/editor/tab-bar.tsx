@@ -2,13 +2,12 @@
 
 import { Icon } from "../app/icons";
 import { t } from "../texts/texts";
-import { filesOf } from "../tree/apply-changes";
 import { useTask } from "./task-context";
 import type { Tab } from "./tabs";
 
 export function TabBar() {
   const { room, tabs } = useTask();
-  const files = new Map(room.tree.value ? filesOf(room.tree.value).map((file) => [file.id, file]) : []);
+  const files = room.files.value;
   const titleOf = (tab: Tab) => (tab.kind === "view" ? tab.title() : (files.get(tab.key)?.name ?? "…"));
   const pathOf = (tab: Tab) => (tab.kind === "view" ? tab.title() : (files.get(tab.key)?.path ?? "…"));
 

@@ -4,7 +4,7 @@ import { HocuspocusProvider } from "@hocuspocus/provider";
 import { computed, effect, signal, type ReadonlySignal } from "@preact/signals-core";
 import { Doc } from "yjs";
 import { PROTOCOL_VERSION, TASK_ADDRESS, type Limits, type NoticeCode, type Node, type Role, type Results, type Run, type ServerMessage, type TaskSummary } from "../messages.generated";
-import { applyChanges } from "../tree/apply-changes";
+import { applyChanges, filesOf } from "../tree/apply-changes";
 import { Documents } from "./documents";
 import { UnsentFiles, useCopies } from "./unsent-files";
 import { LogFeed } from "./log-feed";
@@ -33,6 +33,8 @@ export class Room {
   readonly role = signal<Role>("viewer");
   readonly limits = signal<Limits | null>(null);
   readonly tree = signal<Node | null>(null);
+  /** The files of the tree by their ids, in the order in which they are shown. */
+  readonly files = computed(() => new Map((this.tree.value ? filesOf(this.tree.value) : []).map((file) => [file.id ?? file.path, file])));
   /** Newest first. */
   readonly runs = signal<readonly Run[]>([]);
   readonly ended = signal<Ended | null>(null);

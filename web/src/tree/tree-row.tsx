@@ -94,13 +94,10 @@ export const rowId = (path: string) => `row-${encodeURIComponent(path)}`;
 function peopleAt(state: TreeState, node: Node, isOpen: boolean) {
   const { room } = state.task;
   const others = room.presence.people.value.filter((person) => person.id !== room.user.id);
-  if (node.id) return others.filter((person) => node.id !== null && person.files.includes(node.id));
+  const { id, path } = node;
+  if (id) return others.filter((person) => person.files.includes(id));
   // A closed folder stands for all that is in it.
-  if (isOpen) return [];
-  const inside = new Set<string>();
-  const walk = (each: Node) => (each.children ? each.children.forEach(walk) : each.id && inside.add(each.id));
-  if (others.length > 0) walk(node);
-  return others.filter((person) => person.files.some((file) => inside.has(file)));
+  return isOpen ? [] : others.filter((person) => person.files.some((file) => room.files.value.get(file)?.path.startsWith(`${path}/`)));
 }
 
 function PeopleDots({ state, node, isOpen }: { state: TreeState; node: Node; isOpen: boolean }) {

@@ -6,7 +6,7 @@ import { toast, toastError } from "../app/toasts";
 import type { Node } from "../messages.generated";
 import type { TaskContext } from "../editor/task-context";
 import { t } from "../texts/texts";
-import { filesOf, join, lastOf, parentOf, withFolders } from "./apply-changes";
+import { join, lastOf, parentOf, withFolders } from "./apply-changes";
 import { mayMove, visibleRows } from "./rows";
 
 /** Tasks with more files begin with their folders closed. */
@@ -37,8 +37,7 @@ export class TreeState {
   constructor(readonly task: TaskContext) {}
 
   isOpen(path: string): boolean {
-    const tree = this.task.room.tree.value;
-    const atFirst = tree !== null && filesOf(tree).length <= OPEN_AT_FIRST;
+    const atFirst = this.task.room.files.value.size <= OPEN_AT_FIRST;
     return this.turned.value.has(path) !== atFirst;
   }
 
