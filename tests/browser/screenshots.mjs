@@ -93,6 +93,7 @@ try {
     await shot(page, "file-menu");
     await page.keyboard.press("Escape");
     await page.goto(`${server.url}/account`);
+    await page.locator(".token-list li").first().waitFor();
     await page.getByPlaceholder("What it is for").fill("laptop");
     await page.getByRole("button", { name: "Make a token" }).click();
     await page.locator(".secret").waitFor();
