@@ -130,7 +130,10 @@ impl Server {
             people,
         };
         app.tasks.prepare_staging().await.context("prepare the directory for uploads")?;
-        keep_cli_token(&app, admin.user).await?;
+        // On shared tables every new pod would leave a token behind that nobody uses.
+        if shared.is_none() {
+            keep_cli_token(&app, admin.user).await?;
+        }
         let sign_in_link = if app.settings.people.sign_in_link {
             Some(app.sign_in_link(admin.user).await.context("make the sign-in link")?.0)
         } else {

@@ -291,7 +291,7 @@ mod tests {
         next.leave().await;
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn node_that_was_displaced_while_silent_learns_of_it() {
         let directory = tempfile::tempdir().unwrap();
         let tables = tables(directory.path()).await;
@@ -303,7 +303,7 @@ mod tests {
         assert_eq!(count(&tables).await, 1);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn node_whose_row_was_lost_enters_again() {
         let directory = tempfile::tempdir().unwrap();
         let tables = tables(directory.path()).await;

@@ -31,7 +31,8 @@ pub fn reference() -> String {
          Every setting has a default. A TOML file (`--config file.toml` or `CODEROOM_CONFIG`) overrides defaults, variables\n\
          override the file, and flags (`--listen`, `--data`, or `--set KEY=VALUE` for any setting) override variables.\n\
          `coderoom config` shows what is in force and where each value came from. Sizes are written as `64MiB` or in bytes,\n\
-         durations as `500ms`, `30s`, `5m`, `24h` or `14d`.\n",
+         durations as `500ms`, `30s`, `5m`, `24h` or `14d`. A secret text may also come from a file that the variable with\n\
+         `_FILE` behind its name names: `CODEROOM_POSTGRES_URL_FILE=/run/secrets/postgres-url`.\n",
     );
     for topic in settings.topics() {
         let title =
