@@ -78,7 +78,9 @@ impl Server {
     /// Opens everything and starts to serve. When it returns, `/health/live` answers.
     pub async fn start(settings: Settings, clock: Clock) -> anyhow::Result<Self> {
         crate::telemetry::metrics();
-        let Services { tables, objects, bus, queue } = Services::open(&settings).await?;
+        let services = Services::open(&settings).await?;
+        let for_health = services.clone();
+        let Services { tables, objects, bus, queue } = services;
         let shared = match settings.deployment.tables {
             // Its file is locked already.
             TablesKind::Sqlite => None,
@@ -104,7 +106,7 @@ impl Server {
         let limits = parts::limits(&settings);
         let runs = Runs::new(tables.clone(), objects.clone(), bus.clone(), queue, clock.clone(), run_settings);
         let (sandbox, draining) = (Arc::new(sandbox), CancellationToken::new());
-        let health = Health::new(tables.clone(), objects.clone(), bus.clone(), sandbox.clone(), draining.clone());
+        let health = Health::new(for_health, sandbox.clone(), draining.clone());
         let app = App {
             health,
             public_url: public_url.trim_end_matches('/').into(),

@@ -2,9 +2,9 @@
 
 use anyhow::Context as _;
 use coderoom_backing::{
-    bus::Bus,
+    bus::{Bus, RedisSettings},
     objects::S3Settings,
-    queue::Queue,
+    queue::{Queue, QueueError, QueueLimits, RabbitMqNames, RabbitMqSettings},
     tables::{PostgresSettings, Tables, TablesError},
 };
 
@@ -29,12 +29,37 @@ pub(super) async fn open_tables(settings: &Settings) -> anyhow::Result<Tables> {
     patiently("PostgreSQL", TablesError::is_permanent, open).await.context("open the tables at postgres.url")
 }
 
-pub(super) async fn open_bus(_settings: &Settings) -> anyhow::Result<Bus> {
-    anyhow::bail!("bus = \"redis\" comes with a later version")
+pub(super) async fn open_bus(settings: &Settings) -> anyhow::Result<Bus> {
+    let redis = RedisSettings {
+        // Ends in a colon, so that no deployment's prefix is the beginning of another's key.
+        prefix: format!("{}:", settings.redis.prefix),
+        connect_timeout: settings.redis.connect_timeout,
+        response_timeout: settings.redis.response_timeout,
+        ..RedisSettings::new(secret(settings.redis.url.as_ref()))
+    };
+    let open = || Bus::open_redis(redis.clone());
+    patiently("Redis", |_| false, open).await.context("open the bus at redis.url")
 }
 
-pub(super) async fn open_queue(_settings: &Settings) -> anyhow::Result<Queue> {
-    anyhow::bail!("queue = \"rabbitmq\" comes with a later version")
+pub(super) async fn open_queue(settings: &Settings) -> anyhow::Result<Queue> {
+    let given = &settings.rabbitmq;
+    let names = RabbitMqNames {
+        exchange: given.exchange.clone(),
+        queue: given.queue.clone(),
+        routing_key: given.routing_key.clone(),
+        dead_exchange: given.dead_exchange.clone(),
+        dead_queue: given.dead_queue.clone(),
+        dead_routing_key: given.dead_routing_key.clone(),
+    };
+    let rabbitmq = RabbitMqSettings {
+        names,
+        limits: QueueLimits { message_ttl: given.message_lifetime, ..QueueLimits::default() },
+        connect_timeout: given.connect_timeout,
+        confirm_timeout: given.confirm_timeout,
+        ..RabbitMqSettings::new(secret(given.url.as_ref()))
+    };
+    let open = || Queue::open_rabbitmq(rabbitmq.clone());
+    patiently("RabbitMQ", QueueError::is_permanent, open).await.context("open the queue at rabbitmq.url")
 }
 
 pub(super) fn s3_settings(settings: &Settings) -> S3Settings {

@@ -69,14 +69,14 @@ impl Worker {
         let listener = connections::listen(settings.deployment.listen)
             .with_context(|| format!("listen on {}", settings.deployment.listen))?;
         let address = listener.local_addr().context("read the address of the listener")?;
+        let for_health = services.clone();
         let Services { tables, objects, bus, queue } = services;
         let (executor, sandbox) = executor::open(&settings, &objects).await;
         let executor = executor.with_context(|| format!("open the executor: {}", sandbox.notes.join(" ")))?;
         let scratch = parts::make_scratch(&settings).await?;
         let run_settings = parts::run_settings(&settings, scratch);
         let draining = CancellationToken::new();
-        let health =
-            health::Health::new(tables.clone(), objects.clone(), bus.clone(), Arc::new(sandbox), draining.clone());
+        let health = health::Health::new(for_health, Arc::new(sandbox), draining.clone());
         let runs = Runs::new(tables, objects, bus, queue, clock, run_settings);
         let engine = engine::start(&settings, runs, executor);
         let router = health::routes(health).merge(metrics::private_routes(settings.server.metrics_token.clone()));

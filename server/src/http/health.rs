@@ -11,7 +11,7 @@ use axum::{
     response::IntoResponse,
     routing::get,
 };
-use coderoom_backing::{bus::Bus, objects::Objects, tables::Tables};
+use coderoom_backing::{bus::Bus, objects::Objects, queue::Queue, tables::Tables};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tokio::{
@@ -20,7 +20,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::app::Sandbox;
+use crate::{app::Sandbox, assemble::Services};
 
 /// A backing service that is silent for so long counts as gone.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
@@ -28,15 +28,13 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 /// A look is good for so long: whoever asks more often gets the answer of before.
 const LOOK_LIFETIME: Duration = Duration::from_millis(500);
 
-/// A topic nobody hears.
-const PROBE_TOPIC: &str = "health/probe";
-
 /// What is asked about.
 #[derive(Clone, Debug)]
 pub struct Health {
     tables: Tables,
     objects: Objects,
     bus: Bus,
+    queue: Queue,
     sandbox: Arc<Sandbox>,
     draining: CancellationToken,
     /// The newest look. Held while looking, so that all who ask meanwhile wait for the one look: at most its time-out.
@@ -55,8 +53,9 @@ struct Needs {
 impl Health {
     /// Asks these services. `draining` is cancelled when the process is being stopped.
     #[must_use]
-    pub fn new(tables: Tables, objects: Objects, bus: Bus, sandbox: Arc<Sandbox>, draining: CancellationToken) -> Self {
-        Self { tables, objects, bus, sandbox, draining, look: Arc::default() }
+    pub fn new(services: Services, sandbox: Arc<Sandbox>, draining: CancellationToken) -> Self {
+        let Services { tables, objects, bus, queue } = services;
+        Self { tables, objects, bus, queue, sandbox, draining, look: Arc::default() }
     }
 
     async fn look(&self) -> Look {
@@ -68,8 +67,10 @@ impl Health {
         }
         let tables = async { self.tables.query("SELECT 1", Vec::new()).await.map(|_| ()).map_err(|e| e.to_string()) };
         let objects = async { self.objects.ping().await.map_err(|e| e.to_string()) };
-        let bus = async { self.bus.publish(PROBE_TOPIC, bytes::Bytes::new()).await.map_err(|e| e.to_string()) };
-        let look: [_; 3] = tokio::join!(check("tables", tables), check("objects", objects), check("bus", bus)).into();
+        let bus = async { self.bus.check().await.map_err(|e| e.to_string()) };
+        let queue = async { self.queue.check().await.map_err(|e| e.to_string()) };
+        let (tables, objects) = (check("tables", tables), check("objects", objects));
+        let look: [_; 4] = tokio::join!(tables, objects, check("bus", bus), check("queue", queue)).into();
         let look: Look = Arc::new(look);
         *newest = Some((Instant::now(), look.clone()));
         look
