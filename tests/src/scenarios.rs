@@ -2,6 +2,7 @@
 
 pub mod crash;
 pub mod disk_full;
+pub mod doors;
 pub mod editing;
 pub mod hostile_sockets;
 pub mod running;

@@ -1,7 +1,7 @@
 //! Every scenario on the embedded deployment.
 
 use coderoom_tests::{
-    scenarios::{crash, disk_full, editing, hostile_sockets, running, strangers},
+    scenarios::{crash, disk_full, doors, editing, hostile_sockets, running, strangers},
     server::Deployment::Embedded,
 };
 
@@ -15,6 +15,10 @@ macro_rules! scenarios {
 }
 
 scenarios! {
+    doors::every_door_has_a_row,
+    doors::everybody_at_every_route,
+    doors::everybody_with_every_message,
+    doors::strangers_cannot_tell,
     editing::two_people_converge,
     editing::http_writes_reach_editors,
     editing::viewer_changes_nothing,

@@ -1,0 +1,175 @@
+//! The matrix: every door of the server against everybody who may knock. What each gets is the table of `docs/security.md`,
+//! read from the document, so that the two cannot differ. The doors come from the server itself (its OpenAPI document, its
+//! sources, the types of its messages): one without a row fails.
+
+mod cast;
+mod requests;
+mod rooms;
+mod table;
+
+use std::collections::BTreeSet;
+
+use futures_util::{StreamExt as _, stream};
+use reqwest::Method;
+use serde_json::Value;
+
+use self::{
+    cast::{Cast, WHO},
+    table::{Cell, Table},
+};
+use crate::{
+    person::http_client,
+    server::{Deployment, Server},
+};
+
+/// Doors knocked at together.
+const AT_ONCE: usize = 4;
+
+/// Settings of the matrix: nothing that counts how often somebody comes.
+const SETTINGS: &[(&str, &str)] =
+    &[("CODEROOM_PEOPLE_ATTEMPTS_PER_ADDRESS", "1000000"), ("CODEROOM_PEOPLE_ATTEMPTS_PER_NAME", "1000000")];
+
+/// Every route of HTTP that the server describes, as `GET /api/v1/tasks/{task}`.
+async fn described(server: &Server) -> BTreeSet<String> {
+    let document = http_client().get(format!("{}/api/openapi.json", server.url())).send().await.expect("an answer");
+    let document: Value = document.json().await.expect("the OpenAPI document");
+    let paths = document["paths"].as_object().expect("paths");
+    let operations = paths.iter().flat_map(|(path, item)| {
+        let methods = item.as_object().expect("operations").keys();
+        methods.map(move |method| format!("{} {path}", method.to_uppercase()))
+    });
+    operations.collect()
+}
+
+/// Every door has a row, and every row a door.
+pub async fn every_door_has_a_row(deployment: Deployment) {
+    let server = Server::start(deployment).await;
+    let table = Table::read();
+    let rows: BTreeSet<String> = table.rows.iter().map(|row| row.door.clone()).collect();
+    let mut doors = described(&server).await;
+    doors.extend(rooms::doors());
+    let undescribed = table::routes_in_sources();
+    let is_described = |path: &str| doors.iter().any(|door| door.ends_with(&format!(" {path}")));
+    let covered = |path: &str| match path {
+        // Their messages are rows.
+        "/ws/tasks/{task}" | "/yjs/{task}/{*path}" => true,
+        // Whatever is not there.
+        "/api/{*rest}" => true,
+        path => rows.iter().any(|row| row.split_once(' ').is_some_and(|(_, at)| at == path)),
+    };
+    let bare: Vec<_> = undescribed.iter().filter(|path| !is_described(path) && !covered(path)).collect();
+    assert!(bare.is_empty(), "routes without a row in docs/security.md: {bare:?}");
+    let missing: Vec<_> = doors.difference(&rows).collect();
+    assert!(missing.is_empty(), "doors without a row in docs/security.md: {missing:#?}");
+    let is_door =
+        |row: &str| doors.contains(row) || row.split_once(' ').is_some_and(|(_, path)| undescribed.contains(path));
+    let stale: Vec<_> = rows.iter().filter(|row| !is_door(row)).collect();
+    assert!(stale.is_empty(), "rows of docs/security.md without a door: {stale:#?}");
+}
+
+/// Everybody at every route of HTTP.
+pub async fn everybody_at_every_route(deployment: Deployment) {
+    let server = Server::start_with(deployment, SETTINGS).await;
+    let cast = Cast::gather(&server).await;
+    let table = Table::read();
+    let mut knocks = Vec::new();
+    for row in table.rows.iter().filter(|row| !rooms::is_of_rooms(&row.door)) {
+        for (who, cell) in WHO.iter().zip(&row.cells) {
+            for person in cast.people(who) {
+                knocks.push((row.door.clone(), *who, person, *cell));
+            }
+        }
+    }
+    let wrong: Vec<String> = stream::iter(knocks)
+        .map(|(door, who, person, cell)| {
+            let cast = &cast;
+            async move { requests::knock(cast, &door, who, person, cell).await.err() }
+        })
+        .buffer_unordered(AT_ONCE)
+        .filter_map(async |wrong| wrong)
+        .collect()
+        .await;
+    assert!(wrong.is_empty(), "{} of the table do not hold:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// Everybody with every message of the room's socket and of the second door.
+pub async fn everybody_with_every_message(deployment: Deployment) {
+    let server = Server::start_with(deployment, SETTINGS).await;
+    let cast = Cast::gather(&server).await;
+    let table = Table::read();
+    let mut wrong = Vec::new();
+    for row in table.rows.iter().filter(|row| rooms::is_of_rooms(&row.door)) {
+        for (who, cell) in WHO.iter().zip(&row.cells) {
+            for person in cast.people(who) {
+                let got = rooms::say(&cast, &row.door, who, person).await;
+                if got != *cell {
+                    wrong.push(format!("{} as {who} ({}): {got:?}, not {cell:?}", row.door, person.what));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} of the table do not hold:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// A stranger gets the same answer for what is not theirs and for what is not there, in status, headers and body.
+pub async fn strangers_cannot_tell(deployment: Deployment) {
+    let server = Server::start_with(deployment, SETTINGS).await;
+    let cast = Cast::gather(&server).await;
+    let table = Table::read();
+    let stranger = &cast.people("stranger")[0];
+    let mut told = Vec::new();
+    for row in &table.rows {
+        let is_closed = row.cells[cast::column("stranger")] == Cell::Refused(404);
+        if rooms::is_of_rooms(&row.door) || !is_closed {
+            continue;
+        }
+        let theirs = requests::request(&cast, &row.door, stranger, false).await;
+        let nowhere = cast.nowhere(&theirs.url);
+        let mut answers = Vec::new();
+        for url in [&theirs.url, &nowhere] {
+            let answer = theirs.send_to(url, stranger).await;
+            let status = answer.status();
+            let mut headers: Vec<_> =
+                answer.headers().iter().filter(|(name, _)| *name != "date").map(|h| format!("{h:?}")).collect();
+            headers.sort();
+            answers.push((status, headers, answer.text().await.unwrap_or_default()));
+        }
+        if answers[0] != answers[1] {
+            told.push(format!("{}: {:?}\n  not {:?}", row.door, answers[0], answers[1]));
+        }
+    }
+    assert!(told.is_empty(), "strangers can tell:\n{}", told.join("\n"));
+    same_time(&cast, stranger).await;
+}
+
+/// Rounds in which both times are taken.
+const ROUNDS: usize = 60;
+
+/// The medians of both answers' times are close: within half, or two milliseconds on a busy machine.
+async fn same_time(cast: &Cast, stranger: &cast::Knocker) {
+    for door in ["GET /api/v1/tasks/{task}", "GET /api/v1/runs/{run}"] {
+        let theirs = requests::request(cast, door, stranger, false).await;
+        let mut times = [Vec::new(), Vec::new()];
+        for _ in 0..ROUNDS {
+            // A new id each time: a memory of ids that are not there must not help.
+            for (times, url) in times.iter_mut().zip([theirs.url.clone(), cast.nowhere(&theirs.url)]) {
+                let began = std::time::Instant::now();
+                theirs.send_to(&url, stranger).await;
+                times.push(began.elapsed());
+            }
+        }
+        let [mut yours, mut nowhere] = times;
+        yours.sort();
+        nowhere.sort();
+        let (yours, nowhere) = (yours[ROUNDS / 2], nowhere[ROUNDS / 2]);
+        let apart = yours.abs_diff(nowhere);
+        let allowed = (yours.min(nowhere) / 2).max(std::time::Duration::from_millis(2));
+        assert!(apart <= allowed, "{door}: {yours:?} for what is there, {nowhere:?} for what is not");
+    }
+}
+
+/// The method of a door such as `GET /api/v1/me`, and its path.
+fn method_and_path(door: &str) -> (Method, &str) {
+    let (method, path) = door.split_once(' ').expect("a door is a method and a path");
+    (method.parse().expect("a method"), path)
+}
