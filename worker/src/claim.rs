@@ -25,7 +25,7 @@ const PICK: &str = "UPDATE runs SET state = 2, phase = 'starting', lease_owner =
             ON b.user_id = r.user_id
         WHERE r.state = 1 AND coalesce(b.running, 0) < $2 AND (SELECT count(*) FROM runs WHERE state = 2) < $3
         ORDER BY coalesce(b.running, 0), r.submitted_at, r.id LIMIT 1 @skip)
-    RETURNING id, language, command, manifest_key";
+    RETURNING id, task_id, user_id, language, command, manifest_key";
 
 /// Claims the next run for `owner`; `None` when none waits or the limits forbid it.
 pub(crate) async fn claim(runs: &Runs, owner: &str) -> Result<Option<StartRequest>> {
@@ -64,26 +64,28 @@ pub(crate) async fn take_over(
 ) -> Result<Option<TakenOver>> {
     let sql = "UPDATE runs SET lease_owner = $2, lease_beat = lease_beat + 1, attempts = attempts + 1
                WHERE id = $1 AND state = 2 AND lease_owner IS NOT DISTINCT FROM $3 AND lease_beat = $4
-               RETURNING id, language, command, manifest_key, started_at, attempts";
+               RETURNING id, task_id, user_id, language, command, manifest_key, started_at, attempts";
     let values = values![run.to_string(), owner, seen_owner.map(str::to_owned), beat];
     let rows = runs.tables().batch(vec![Statement::new(sql, values)]).await?;
     let Some(row) = rows.first().and_then(|rows| rows.first()) else { return Ok(None) };
     Ok(Some(TakenOver {
         request: request(runs, row)?,
-        started: row.opt_int(4)?.is_some(),
-        attempts: u32::try_from(row.int(5)?).unwrap_or(u32::MAX),
+        started: row.opt_int(6)?.is_some(),
+        attempts: u32::try_from(row.int(7)?).unwrap_or(u32::MAX),
     }))
 }
 
-/// What an executor needs for a row of `id, language, command, manifest_key`.
+/// What an executor needs for a row of `id, task_id, user_id, language, command, manifest_key`.
 fn request(runs: &Runs, row: &Row) -> Result<StartRequest> {
     let run: RunId = row.parse(0)?;
-    let language = Language::parse(row.text(1)?);
+    let language = Language::parse(row.text(3)?);
     Ok(StartRequest {
         run,
+        task: row.parse(1)?,
+        user: row.parse(2)?,
         language: language.ok_or_else(|| Fault::Broken(format!("language of run {run} is unknown")))?,
-        command: row.text(2)?.to_owned(),
+        command: row.text(4)?.to_owned(),
         limits: runs.settings().limits.clone(),
-        manifest_key: row.text(3)?.to_owned(),
+        manifest_key: row.text(5)?.to_owned(),
     })
 }

@@ -1,12 +1,13 @@
 //! Executors: they start the supervisor somewhere isolated and hand over its frames.
 
+pub mod kubernetes;
 pub mod local;
 
 use std::{path::PathBuf, time::Duration};
 
 use coderoom_protocol::{
     control::Language,
-    ids::RunId,
+    ids::{RunId, TaskId, UserId},
     run::Reason,
     supervisor::{Ending, Frame},
 };
@@ -38,6 +39,10 @@ pub struct RunLimits {
 pub struct StartRequest {
     /// The run; names of jobs and directories come from it.
     pub run: RunId,
+    /// Its task, for labels.
+    pub task: TaskId,
+    /// Who submitted it, for labels.
+    pub user: UserId,
     /// The task's language: what must be installed.
     pub language: Language,
     /// The command line, run by `sh -c` in the directory of the files.

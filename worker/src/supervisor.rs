@@ -10,6 +10,7 @@ pub mod enter;
 pub mod init;
 pub mod launch;
 pub mod pass;
+pub mod pod_spec;
 pub mod self_test;
 pub mod spec;
 pub mod spool;

@@ -5,7 +5,7 @@ use std::{path::Path, time::Duration};
 use coderoom_backing::objects::Objects;
 use coderoom_protocol::{
     control::{Language, LogStream},
-    ids::RunId,
+    ids::{RunId, TaskId, UserId},
     run::Reason,
     supervisor::{Body, Ending},
 };
@@ -130,7 +130,15 @@ impl Bench {
         self.objects.put(&code_key, code.into()).await.unwrap();
         let manifest_key = format!("runs/{run}/manifest.json");
         self.objects.put(&manifest_key, serde_json::to_vec(&manifest).unwrap().into()).await.unwrap();
-        StartRequest { run, language: Language::Python, command: command.to_owned(), limits: limits(), manifest_key }
+        StartRequest {
+            run,
+            task: TaskId::new(),
+            user: UserId::new(),
+            language: Language::Python,
+            command: command.to_owned(),
+            limits: limits(),
+            manifest_key,
+        }
     }
 
     /// Runs a Python program to its end.

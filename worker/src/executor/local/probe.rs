@@ -11,7 +11,7 @@ use std::{
 
 use coderoom_protocol::{
     control::{Language, LogStream},
-    ids::RunId,
+    ids::{RunId, TaskId, UserId},
     run::Reason,
     supervisor::{Body, Ending},
 };
@@ -152,6 +152,8 @@ async fn try_out(inner: &Arc<Inner>) -> Result<(), Problem> {
 async fn run(inner: &Arc<Inner>, command: &str, memory_bytes: u64) -> Result<(Ending, String), String> {
     let request = StartRequest {
         run: RunId::new(),
+        task: TaskId::new(),
+        user: UserId::new(),
         language: Language::Python,
         command: command.to_owned(),
         limits: RunLimits {
