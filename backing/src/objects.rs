@@ -136,6 +136,15 @@ impl Objects {
         }
     }
 
+    /// An address under which anybody can store the object by one HTTP PUT for `lifetime` (at most a week), without
+    /// credentials. `None` where only this machine can store objects.
+    pub async fn presign_put(&self, key: &str, lifetime: Duration) -> Result<Option<String>> {
+        match self {
+            Self::Directory(_) => check_key(key).map(|()| None),
+            Self::S3(twin) => twin.presign_put(key, lifetime).boxed().await.map(Some),
+        }
+    }
+
     /// Stores `bytes` under `key`, replacing what was there. Durable on return.
     pub async fn put(&self, key: &str, bytes: Bytes) -> Result<()> {
         match self {

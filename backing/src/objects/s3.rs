@@ -158,6 +158,14 @@ impl S3 {
         let request = self.inner.presigner.get_object().bucket(&self.inner.bucket).key(key).presigned(config).await;
         request.map(|request| request.uri().to_owned()).map_err(|error| explain::Refusal::new(error).into_error())
     }
+
+    pub(super) async fn presign_put(&self, key: &str, lifetime: Duration) -> Result<String> {
+        let key = self.full_key(key)?;
+        let config = PresigningConfig::expires_in(lifetime.min(MAX_PRESIGNED))
+            .map_err(|error| ObjectsError::Refused(error.to_string()))?;
+        let request = self.inner.presigner.put_object().bucket(&self.inner.bucket).key(key).presigned(config).await;
+        request.map(|request| request.uri().to_owned()).map_err(|error| explain::Refusal::new(error).into_error())
+    }
 }
 
 async fn copy_all(mut stream: ByteStream, file: &mut tokio::fs::File) -> std::io::Result<()> {
