@@ -8,6 +8,7 @@ mod drain;
 mod engine;
 mod executor;
 mod identity;
+mod kubernetes;
 mod nodes;
 mod parts;
 mod services;

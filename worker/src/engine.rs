@@ -5,6 +5,7 @@ mod detach;
 pub(crate) mod drive;
 pub(crate) mod driven;
 mod finish;
+mod hole;
 mod leases;
 mod notes;
 mod positions;

@@ -70,6 +70,8 @@ pub struct StartError {
 pub enum Executor {
     /// A sandboxed process on this machine.
     Local(local::LocalExecutor),
+    /// A pod in a cluster.
+    Kubernetes(kubernetes::KubernetesExecutor),
 }
 
 /// A started run. Dropping it leaves the run as it is, to be adopted by whoever comes next.
@@ -77,6 +79,17 @@ pub enum Executor {
 pub enum Execution {
     /// Of the local executor.
     Local(local::LocalExecution),
+    /// Of the Kubernetes executor.
+    Kubernetes(kubernetes::KubernetesExecution),
+}
+
+/// Where the archive of `output/` is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OutputArchive {
+    /// In a host file outside the box, to be stored.
+    File(PathBuf),
+    /// In object storage already, under this key, says the supervisor.
+    Stored(String),
 }
 
 impl Executor {
@@ -84,6 +97,7 @@ impl Executor {
     pub async fn start(&self, request: &StartRequest) -> Result<Execution, StartError> {
         match self {
             Self::Local(twin) => twin.start(request).await.map(Execution::Local),
+            Self::Kubernetes(twin) => twin.start(request).await.map(Execution::Kubernetes),
         }
     }
 
@@ -92,14 +106,17 @@ impl Executor {
     pub async fn adopt(&self, run: RunId) -> Result<Option<Execution>, StartError> {
         match self {
             Self::Local(twin) => Ok(twin.adopt(run).await?.map(Execution::Local)),
+            Self::Kubernetes(twin) => Ok(twin.adopt(run).await?.map(Execution::Kubernetes)),
         }
     }
 
     /// Ends and removes what is left here of runs that are not in `known`; gives how many there were. Only while nothing
-    /// is being started: at the start of an engine, with the runs that the tables have as running.
+    /// is being started: at the start of an engine, with the runs that the tables have as running (but see
+    /// [`Self::sweeps_beside_others`]).
     pub async fn sweep(&self, known: &[RunId]) -> usize {
         match self {
             Self::Local(twin) => twin.sweep(known).await,
+            Self::Kubernetes(twin) => twin.sweep(known).await,
         }
     }
 
@@ -108,16 +125,37 @@ impl Executor {
     pub fn level(&self) -> &str {
         match self {
             Self::Local(twin) => twin.level(),
+            Self::Kubernetes(twin) => twin.level(),
+        }
+    }
+
+    /// Whether [`Self::sweep`] does no harm while other workers start runs on the same executor.
+    #[must_use]
+    pub fn sweeps_beside_others(&self) -> bool {
+        match self {
+            Self::Local(_) => false,
+            Self::Kubernetes(_) => true,
+        }
+    }
+
+    /// How long a started run may wait for its program to start: for a machine, for an image.
+    #[must_use]
+    pub fn start_limit(&self) -> Duration {
+        match self {
+            Self::Local(_) => Duration::ZERO,
+            Self::Kubernetes(twin) => twin.start_limit(),
         }
     }
 }
 
 impl Execution {
     /// The next frame, in order; `None` after [`coderoom_protocol::supervisor::Body::End`] or when the supervisor is gone without one.
-    /// Cancel safe.
+    /// Phases before the supervisor's first frame are the executor's own. A hole between the offsets of two output frames is
+    /// output that is provably lost. Cancel safe.
     pub async fn next_frame(&mut self) -> Result<Option<Frame>, StartError> {
         match self {
             Self::Local(twin) => twin.next_frame().await,
+            Self::Kubernetes(twin) => twin.next_frame().await,
         }
     }
 
@@ -126,6 +164,7 @@ impl Execution {
     pub async fn stop(&self, grace: Duration) {
         match self {
             Self::Local(twin) => twin.stop(grace).await,
+            Self::Kubernetes(twin) => twin.stop(grace).await,
         }
     }
 
@@ -133,13 +172,15 @@ impl Execution {
     pub async fn lost_ending(&self) -> Ending {
         match self {
             Self::Local(twin) => twin.lost_ending().await,
+            Self::Kubernetes(twin) => twin.lost_ending().await,
         }
     }
 
-    /// The archive of `output/` (zip), if there is one, as a host file outside the box. Call after the end.
-    pub async fn output_archive(&self) -> Option<PathBuf> {
+    /// The archive of `output/` (zip), if there is one. Call after the end.
+    pub async fn output_archive(&self) -> Option<OutputArchive> {
         match self {
-            Self::Local(twin) => twin.output_archive().await,
+            Self::Local(twin) => twin.output_archive().await.map(OutputArchive::File),
+            Self::Kubernetes(twin) => twin.output_archive().await,
         }
     }
 
@@ -147,6 +188,7 @@ impl Execution {
     pub async fn remove(self) {
         match self {
             Self::Local(twin) => twin.remove().await,
+            Self::Kubernetes(twin) => twin.remove().await,
         }
     }
 }

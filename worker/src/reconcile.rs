@@ -63,7 +63,7 @@ impl Reconciler {
 
     /// What an earlier engine left and this one has now. A failure is mended by the next pass.
     pub(crate) async fn first_pass(&mut self) -> Vec<Begin> {
-        if self.shared.settings.sole_worker
+        if (self.shared.settings.sole_worker || self.shared.executor.sweeps_beside_others())
             && let Err(cause) = self.sweep().await
         {
             tracing::warn!(%cause, "leftovers of ended runs could not be looked for; the next start does");

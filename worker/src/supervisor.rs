@@ -1,15 +1,18 @@
 //! Supervisor: the small program that is process 1 of every run.
 //!
 //! Stages, each a word on its command line: `launch` prepares the host side and becomes bubblewrap; `init` is process 1
-//! inside the box; `enter` is the last step before the user's command; `self-test` tries what must be impossible.
+//! inside the box; `pod` is process 1 of a container in a cluster, the same without a box of ours; `enter` is the last step before the user's command; `self-test` tries what must be impossible.
 
 pub mod capped_log;
 pub mod collect;
 pub mod command;
+mod counters;
 pub mod enter;
+mod fetch;
 pub mod init;
 pub mod launch;
 pub mod pass;
+pub mod pod;
 pub mod pod_spec;
 pub mod self_test;
 pub mod spec;
@@ -25,9 +28,10 @@ pub fn main(mut args: impl Iterator<Item = OsString>) -> ExitCode {
     let result = match stage.to_str() {
         Some("launch") => launch::launch(),
         Some("init") => init::init(),
+        Some("pod") => pod::pod(),
         Some("enter") => enter::enter(args),
         Some("self-test") => self_test::self_test(),
-        _ => Err(anyhow::anyhow!("usage: coderoom-supervisor launch|init|enter|self-test")),
+        _ => Err(anyhow::anyhow!("usage: coderoom-supervisor launch|init|pod|enter|self-test")),
     };
     match result {
         Ok(code) => ExitCode::from(code),

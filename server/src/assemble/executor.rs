@@ -25,10 +25,7 @@ const SUPERVISOR: &str = "coderoom-supervisor";
 pub(super) async fn open(settings: &Settings, objects: &Objects) -> (Option<Executor>, Sandbox) {
     match settings.deployment.executor {
         ExecutorKind::Local => open_local(settings, objects).await,
-        ExecutorKind::Kubernetes => {
-            let notes = vec!["executor = \"kubernetes\" comes with a later version".to_owned()];
-            (None, Sandbox { notes, ..Sandbox::default() })
-        }
+        ExecutorKind::Kubernetes => super::kubernetes::open(settings, objects).await,
     }
 }
 

@@ -18,6 +18,7 @@ use super::{
     detach::detach,
     driven::{Held, Sign},
     finish,
+    hole::Hole,
     notes::Notes,
 };
 use crate::{
@@ -82,7 +83,7 @@ pub(super) async fn drive(shared: Arc<Shared>, held: Held, begin: Begin) {
         "starting".clone_into(&mut note.phase);
         note.sandbox = Some(shared.executor.level().to_owned());
     });
-    let mut follow = Follow { shared: &shared, request: begin.request(), held, notes: &notes };
+    let mut follow = Follow { shared: &shared, request: begin.request(), held, notes: &notes, log_end: log.end() };
     match follow.frames(&mut execution, log.outputs()).await {
         Followed::Ended(ending) => {
             finish::with_execution(&shared, begin.request(), execution, log, &notes, ending).await
@@ -133,6 +134,14 @@ struct Follow<'a> {
     request: &'a StartRequest,
     held: Held,
     notes: &'a Notes,
+    /// Behind the last output that was passed on.
+    log_end: u64,
+}
+
+/// Output that the full channel to the log's writer could not take yet, and what fills the hole before it.
+struct Waiting {
+    hole: Option<Hole>,
+    output: Output,
 }
 
 impl Follow<'_> {
@@ -140,9 +149,9 @@ impl Follow<'_> {
         let mut wishes = self.shared.runs.bus().subscribe(&stop_topic(self.request.run)).await.ok();
         let limits = &self.request.limits;
         let grace = Duration::from_millis(limits.grace_ms);
-        let mut kill_at = Instant::now() + Duration::from_millis(limits.wall_ms) + grace + WALL_SLACK;
-        // A frame that the full channel to the log's writer could not take yet.
-        let mut waiting: Option<Output> = None;
+        let longest = Duration::from_millis(limits.wall_ms) + grace + WALL_SLACK;
+        let mut kill_at = Instant::now() + self.shared.executor.start_limit() + longest;
+        let mut waiting: Option<Waiting> = None;
         let (mut stopping, mut killed, mut failures) = (false, false, 0);
         // A wish may be older than the subscription.
         self.shared.check.notify_one();
@@ -175,11 +184,14 @@ impl Follow<'_> {
                     execution.stop(Duration::ZERO).await;
                 }
                 room = outputs.reserve(), if waiting.is_some() => match room {
-                    Ok(room) => {
-                        if let Some(output) = waiting.take() {
-                            room.send(output);
+                    Ok(room) => match waiting.as_mut().and_then(|waiting| waiting.hole.as_mut()?.next()) {
+                        Some(filler) => room.send(filler),
+                        None => {
+                            if let Some(Waiting { output, .. }) = waiting.take() {
+                                room.send(output);
+                            }
                         }
-                    }
+                    },
                     Err(_) => return self.log_failed(execution).await,
                 },
                 frame = execution.next_frame(), if waiting.is_none() => match frame {
@@ -187,10 +199,19 @@ impl Follow<'_> {
                         failures = 0;
                         match self.take(frame) {
                             Took::Nothing => {}
-                            Took::Output(output) => match outputs.try_send(output) {
-                                Ok(()) => {}
-                                Err(mpsc::error::TrySendError::Full(output)) => waiting = Some(output),
-                                Err(mpsc::error::TrySendError::Closed(_)) => return self.log_failed(execution).await,
+                            Took::Started if !stopping => kill_at = Instant::now() + longest,
+                            Took::Started => {}
+                            Took::Output(output) => match self.hole_before(&output) {
+                                hole @ Some(_) => waiting = Some(Waiting { hole, output }),
+                                None => match outputs.try_send(output) {
+                                    Ok(()) => {}
+                                    Err(mpsc::error::TrySendError::Full(output)) => {
+                                        waiting = Some(Waiting { hole: None, output });
+                                    }
+                                    Err(mpsc::error::TrySendError::Closed(_)) => {
+                                        return self.log_failed(execution).await;
+                                    }
+                                },
                             },
                             Took::End(ending) => return Followed::Ended(ending),
                         }
@@ -213,16 +234,29 @@ impl Follow<'_> {
     fn take(&self, frame: Frame) -> Took {
         match frame.body {
             Body::Phase(phase) => self.notes.change(|note| note.phase = phase),
-            Body::Started => self.notes.change(|note| {
-                "started".clone_into(&mut note.phase);
-                note.started_at = Some(frame.at);
-            }),
+            Body::Started => {
+                self.notes.change(|note| {
+                    "started".clone_into(&mut note.phase);
+                    note.started_at = Some(frame.at);
+                });
+                return Took::Started;
+            }
             Body::Output { offset, stream, bytes } => {
                 return Took::Output(Output { offset, stream, at: frame.at, bytes });
             }
             Body::End(ending) => return Took::End(ending),
         }
         Took::Nothing
+    }
+
+    /// What is lost before this output; the log goes on behind it.
+    fn hole_before(&mut self, output: &Output) -> Option<Hole> {
+        let hole = Hole::before(output, self.log_end);
+        if let Some(hole) = &hole {
+            tracing::warn!(run.id = %self.request.run, bytes = hole.bytes(), "output of a run was lost before it was read");
+        }
+        self.log_end = self.log_end.max(output.offset + output.bytes.len() as u64);
+        hole
     }
 
     /// The log's writer gave up, which it does only when the row is gone or output is missing.
@@ -235,12 +269,14 @@ impl Follow<'_> {
 /// What a frame was.
 enum Took {
     Nothing,
+    /// The command runs: from here on its wall time counts.
+    Started,
     Output(Output),
     End(Ending),
 }
 
 /// An ending that the engine states itself.
-pub(super) fn ending_of(reason: Reason, detail: Option<String>) -> Ending {
+pub(crate) fn ending_of(reason: Reason, detail: Option<String>) -> Ending {
     Ending {
         reason,
         detail,

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     announce::log_stream,
-    executor::{Execution, StartRequest},
+    executor::{Execution, OutputArchive, StartRequest},
     fault::{Fault, Result},
     log::write::{Closed, LogWriter},
     moves::{self, Outcome},
@@ -83,18 +83,35 @@ async fn close_log(shared: &Shared, run: RunId, log: Log) -> Option<Closed> {
 
 /// Key of the stored archive of `output/`, if there is one.
 async fn store_output(shared: &Shared, request: &StartRequest, execution: &Execution) -> Option<String> {
-    let archive = execution.output_archive().await?;
-    let size = tokio::fs::metadata(&archive).await.ok()?.len();
-    if size > request.limits.output_bytes.saturating_mul(2) {
-        tracing::warn!(run.id = %request.run, size, "an output archive is larger than it may be and is not kept");
-        return None;
+    let objects = shared.runs.objects();
+    let most = request.limits.output_bytes.saturating_mul(2);
+    let too_large = |size: u64| {
+        if size > most {
+            tracing::warn!(run.id = %request.run, size, "an output archive is larger than it may be and is not kept");
+        }
+        size > most
+    };
+    match execution.output_archive().await? {
+        OutputArchive::File(archive) => {
+            if too_large(tokio::fs::metadata(&archive).await.ok()?.len()) {
+                return None;
+            }
+            let key = output_key(request.run);
+            patiently(request.run, "store output", || async {
+                Ok(objects.put_file(&key, &archive).await.map(|_| ())?)
+            })
+            .await?;
+            Some(key)
+        }
+        OutputArchive::Stored(key) => {
+            let size = patiently(request.run, "look for output", || async { Ok(objects.size(&key).await?) }).await??;
+            if too_large(size) {
+                patiently(request.run, "delete output", || async { Ok(objects.delete(&key).await?) }).await;
+                return None;
+            }
+            Some(key)
+        }
     }
-    let key = output_key(request.run);
-    patiently(request.run, "store output", || async {
-        Ok(shared.runs.objects().put_file(&key, &archive).await.map(|_| ())?)
-    })
-    .await?;
-    Some(key)
 }
 
 /// Moves the state and tells everybody. Whether the run has ended, so that its traces may go.

@@ -3,9 +3,9 @@
 //! `sweep` what becomes of leftovers; `bwrap`, `seccomp`, `cgroup` and `uids` are the walls.
 
 mod bwrap;
-mod cgroup;
+pub(crate) mod cgroup;
 mod execution;
-mod facts;
+pub(crate) mod facts;
 mod interpreters;
 mod probe;
 mod run_dir;

@@ -67,6 +67,8 @@ pub(crate) struct Closed {
 pub(crate) struct LogWriter {
     /// 64 outputs of at most 16 KiB; full means that storing is slower than the program, and reading it waits.
     outputs: mpsc::Sender<Output>,
+    /// Where the stored log ended when this was opened.
+    end: u64,
     /// Ends when `outputs` closes; then everything is in the live part.
     writer: AbortOnDropHandle<Result<Writer>>,
 }
@@ -75,13 +77,19 @@ impl LogWriter {
     /// Goes on where the stored log ends; output before that end is skipped.
     pub(crate) async fn open(runs: &Runs, run: RunId) -> Result<Self> {
         let writer = Writer::open(runs.clone(), run).await?;
+        let end = writer.open.end();
         let (outputs, incoming) = mpsc::channel(64);
-        Ok(Self { outputs, writer: AbortOnDropHandle::new(tokio::spawn(writer.work(incoming))) })
+        Ok(Self { outputs, end, writer: AbortOnDropHandle::new(tokio::spawn(writer.work(incoming))) })
     }
 
     /// The sending side; see [`LogWriter`] for what a full one means. It closes when the writer failed for good.
     pub(crate) fn outputs(&self) -> mpsc::Sender<Output> {
         self.outputs.clone()
+    }
+
+    /// Where the stored log ended when this was opened: the offset from which on output is new.
+    pub(crate) fn end(&self) -> u64 {
+        self.end
     }
 
     /// Ends the log: everything is archived on return. All clones of [`LogWriter::outputs`] must be gone.

@@ -36,17 +36,18 @@ pub struct UserCommand {
 const OWN_PROGRAM: &str = "/proc/self/exe";
 
 impl UserCommand {
-    /// Starts `sh -c COMMAND` in the work directory with an environment made from nothing.
+    /// Starts `sh -c COMMAND` in the work directory with an environment made from nothing but what the spec names.
     pub fn start(spec: &InitSpec) -> anyhow::Result<Self> {
         let limits = serde_json::to_string(&spec.rlimits).context("encode limits")?;
         let mut child = Command::new(OWN_PROGRAM)
             .args(["enter", &limits, &spec.command])
             .env_clear()
             .env("PATH", PATH)
+            .env("LANG", "C.UTF-8")
+            .envs(spec.env.iter().map(|(name, value)| (name, value)))
             .env("HOME", &spec.work)
             .env("TMPDIR", &spec.tmp)
             .env("USER", "user")
-            .env("LANG", "C.UTF-8")
             .env("PYTHONUNBUFFERED", "1")
             .env("CODEROOM_MEMORY_BYTES", spec.limits.memory_bytes.to_string())
             .current_dir(&spec.work)

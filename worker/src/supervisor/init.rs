@@ -1,7 +1,7 @@
 //! Stage `init`: process 1 of the box. Puts the files in place, runs the command, reports how it ended.
 //! Nothing that the user's code can reach leads to its memory, its descriptors or its standard output.
 
-use std::{fs::File, os::fd::OwnedFd, time::Duration};
+use std::{fs::File, time::Duration};
 
 use anyhow::{Context as _, bail};
 use coderoom_protocol::{
@@ -17,7 +17,7 @@ use super::{
     pass,
     spec::InitSpec,
     spool::Spool,
-    unpack::unpack,
+    unpack::{Directory, Source, unpack},
     watch::{Cause, Signals, Watched, watch},
 };
 
@@ -39,35 +39,37 @@ pub fn init() -> anyhow::Result<u8> {
     let mut signals = Signals::listen().context("listen to signals")?;
     let mut spool = Spool::new(spec.nonce.clone());
 
-    let ending = run(&spec, snapshot, output, &mut signals, &mut spool)?;
+    spool.push(Body::Phase("fetching files".to_owned()));
+    spool.flush_all()?;
+    let ending = run(&spec, Directory(snapshot), File::from(output), &mut signals, &mut spool, || ())?;
     spool.push(Body::End(ending));
     spool.flush_all().context("write end frame")?;
     Ok(0)
 }
 
-/// Everything between the spec and the end frame. An error means that the spool is lost.
-fn run(
+/// Everything between the spec and the end frame. `output` is where the archive of `output/` goes; `placed` is called when
+/// the files are in place. An error means that the spool is lost.
+pub(super) fn run(
     spec: &InitSpec,
-    snapshot: OwnedFd,
-    output: OwnedFd,
+    source: impl Source,
+    output: File,
     signals: &mut Signals,
     spool: &mut Spool,
+    placed: impl FnOnce(),
 ) -> anyhow::Result<Ending> {
-    spool.push(Body::Phase("fetching files".to_owned()));
-    spool.flush_all()?;
     let mut stopped = false;
-    let unpacked = unpack(&snapshot, &spec.work, &mut || {
+    // The source leads out of the box and is gone after this; the command is about to start.
+    let unpacked = unpack(source, &spec.work, &mut || {
         stopped |= signals.take().stop;
         !stopped
     });
-    // It leads out of the box, and the command is about to start.
-    drop(snapshot);
-    if let Err(error) = unpacked {
-        return Ok(ending(error.reason, Some(error.detail)));
-    }
     if stopped || signals.take().stop {
         return Ok(ending(Reason::StoppedBy, None));
     }
+    if let Err(error) = unpacked {
+        return Ok(ending(error.reason, Some(error.detail)));
+    }
+    placed();
     if spec.command.trim().is_empty() {
         return Ok(ending(Reason::CommandNotFound, Some("The start command is empty.".to_owned())));
     }
@@ -82,12 +84,8 @@ fn run(
     spool.flush_all()?;
 
     let disk_full = is_full(&spec.work) || is_full(&spec.tmp);
-    let collected = collect::collect(
-        &spec.work.join("output"),
-        File::from(output),
-        spec.limits.disk_bytes,
-        spec.limits.output_bytes,
-    );
+    let collected =
+        collect::collect(&spec.work.join("output"), output, spec.limits.disk_bytes, spec.limits.output_bytes);
     let collected = collected.unwrap_or_default();
     tell_left_out(&collected, &mut watched, spool);
     let (reason, detail) = judge(&watched, disk_full);
@@ -107,7 +105,7 @@ fn run(
 }
 
 /// An ending without a command.
-fn ending(reason: Reason, detail: Option<String>) -> Ending {
+pub(super) fn ending(reason: Reason, detail: Option<String>) -> Ending {
     Ending {
         reason,
         detail,

@@ -89,6 +89,16 @@ impl PodSpec {
         serde_json::to_string(self).map(|json| json.replace('$', "\\u0024"))
     }
 
+    /// An address of the object store; empty when there is nothing to fetch and nothing to store.
+    #[must_use]
+    pub fn first_url(&self) -> &str {
+        let plan = match &self.plan {
+            Plan::Inline(plan) => plan.urls.values().next(),
+            Plan::Stored { url, .. } => Some(url),
+        };
+        plan.or(self.output_url.as_ref()).map_or("", String::as_str)
+    }
+
     /// Reads what [`Self::to_variable`] wrote.
     ///
     /// # Errors

@@ -76,6 +76,9 @@ pub struct InitSpec {
     pub tmp: PathBuf,
     /// Ceilings for the user's command alone.
     pub rlimits: Rlimits,
+    /// Environment of the command beneath what the supervisor sets itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub env: Vec<(String, String)>,
 }
 
 impl Default for InitSpec {
@@ -96,6 +99,7 @@ impl Default for InitSpec {
             work: PathBuf::from("/work"),
             tmp: PathBuf::from("/tmp"),
             rlimits: Rlimits::default(),
+            env: Vec::new(),
         }
     }
 }

@@ -36,12 +36,12 @@ pub struct UnpackError {
     pub detail: String,
 }
 
-fn bad(detail: String) -> UnpackError {
+pub(super) fn bad(detail: String) -> UnpackError {
     UnpackError { reason: Reason::SnapshotMissing, detail }
 }
 
 /// A failed read or write; a full disk is the only one that has to do with the user's files.
-fn failed(path: &str, error: &io::Error) -> UnpackError {
+pub(super) fn failed(path: &str, error: &io::Error) -> UnpackError {
     match Errno::from_io_error(error) {
         Some(Errno::NOSPC | Errno::FBIG | Errno::DQUOT) => UnpackError {
             reason: Reason::DiskLimit,
@@ -51,12 +51,60 @@ fn failed(path: &str, error: &io::Error) -> UnpackError {
     }
 }
 
+/// Where the parts of a snapshot come from. `go_on` is asked now and then; when it says no, what was begun is left as it is.
+pub trait Source {
+    /// What the snapshot has.
+    fn manifest(&mut self) -> Result<Manifest, UnpackError>;
+
+    /// The zip with the texts, read from its beginning. Its hash is checked by the caller.
+    fn code(&mut self, manifest: &Manifest, go_on: &mut dyn FnMut() -> bool) -> Result<File, UnpackError>;
+
+    /// Writes a blob's content into `target` and checks it.
+    fn blob(
+        &mut self,
+        file: &ManifestFile,
+        target: &mut File,
+        go_on: &mut dyn FnMut() -> bool,
+    ) -> Result<(), UnpackError>;
+}
+
+/// A directory with `manifest.json`, `code.zip` and blobs.
+#[derive(Debug)]
+pub struct Directory(pub OwnedFd);
+
+impl Source for Directory {
+    fn manifest(&mut self) -> Result<Manifest, UnpackError> {
+        read_manifest(&self.0)
+    }
+
+    fn code(&mut self, _manifest: &Manifest, _go_on: &mut dyn FnMut() -> bool) -> Result<File, UnpackError> {
+        open(&self.0, "code.zip")
+    }
+
+    fn blob(
+        &mut self,
+        file: &ManifestFile,
+        target: &mut File,
+        _go_on: &mut dyn FnMut() -> bool,
+    ) -> Result<(), UnpackError> {
+        let blob = open(&self.0, &format!("blobs/{}", check_hash(&file.sha256)?))?;
+        copy_checked(blob, target, file)
+    }
+}
+
 /// Unpacks into `work`, which must be empty and nobody else's. `go_on` is asked before each file; `false` ends it early.
 /// After an error some files may be there.
-pub fn unpack(snapshot: &OwnedFd, work: &Path, go_on: &mut impl FnMut() -> bool) -> Result<(), UnpackError> {
-    let manifest = read_manifest(snapshot)?;
+pub fn unpack(mut source: impl Source, work: &Path, go_on: &mut impl FnMut() -> bool) -> Result<(), UnpackError> {
+    let manifest = source.manifest()?;
+    check_version(&manifest)?;
     let mut code = match manifest.files.iter().any(|file| file.blob_key.is_none()) {
-        true => Some(open_code(snapshot, &manifest.code_sha256)?),
+        true => {
+            let file = source.code(&manifest, go_on)?;
+            if !go_on() {
+                return Ok(());
+            }
+            Some(open_code(file, &manifest.code_sha256)?)
+        }
         false => None,
     };
     for file in &manifest.files {
@@ -66,10 +114,7 @@ pub fn unpack(snapshot: &OwnedFd, work: &Path, go_on: &mut impl FnMut() -> bool)
         check_path(&file.path)?;
         let mut target = create(work, &file.path)?;
         match (&file.blob_key, &mut code) {
-            (Some(_), _) => {
-                let blob = open(snapshot, &format!("blobs/{}", check_hash(&file.sha256)?))?;
-                copy_checked(blob, &mut target, file)?;
-            }
+            (Some(_), _) => source.blob(file, &mut target, go_on)?,
             (None, Some(code)) => {
                 let entry = code.by_name(&file.path).map_err(|error| bad(format!("{}: {error}", file.path)))?;
                 if !entry.is_file() {
@@ -95,16 +140,17 @@ fn read_manifest(snapshot: &OwnedFd) -> Result<Manifest, UnpackError> {
     file.take(MAX_MANIFEST_BYTES)
         .read_to_end(&mut json)
         .map_err(|error| bad(format!("read manifest.json: {error}")))?;
-    let manifest: Manifest =
-        serde_json::from_slice(&json).map_err(|error| bad(format!("decode manifest.json: {error}")))?;
+    serde_json::from_slice(&json).map_err(|error| bad(format!("decode manifest.json: {error}")))
+}
+
+fn check_version(manifest: &Manifest) -> Result<(), UnpackError> {
     match manifest.version {
-        1 => Ok(manifest),
+        1 => Ok(()),
         other => Err(bad(format!("manifest.json has version {other}, not 1"))),
     }
 }
 
-fn open_code(snapshot: &OwnedFd, sha256: &str) -> Result<ZipArchive<File>, UnpackError> {
-    let mut file = open(snapshot, "code.zip")?;
+fn open_code(mut file: File, sha256: &str) -> Result<ZipArchive<File>, UnpackError> {
     let mut hash = Sha256::new();
     let mut buffer = vec![0_u8; 64 * 1024];
     loop {
@@ -208,8 +254,8 @@ mod tests {
         let blob = b"\x00blob";
         std::fs::write(from.path().join("blobs").join(sha256(blob)), blob).unwrap();
         let to = tempfile::tempdir().unwrap();
-        let snapshot = OwnedFd::from(File::open(from.path()).unwrap());
-        unpack(&snapshot, to.path(), &mut || true).map(|()| to)
+        let snapshot = Directory(OwnedFd::from(File::open(from.path()).unwrap()));
+        unpack(snapshot, to.path(), &mut || true).map(|()| to)
     }
 
     #[test]

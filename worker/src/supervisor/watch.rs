@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use coderoom_protocol::{control::LogStream, supervisor::Body};
+use coderoom_protocol::control::LogStream;
 use nix::sys::signalfd::{SfdFlags, SigSet, SignalFd};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
@@ -250,5 +250,5 @@ impl Watch<'_> {
 }
 
 fn push(spool: &mut Spool, piece: Piece) {
-    spool.push(Body::Output { offset: piece.offset, stream: piece.stream, bytes: piece.bytes });
+    spool.push_output(piece);
 }

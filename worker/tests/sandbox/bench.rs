@@ -11,7 +11,7 @@ use coderoom_protocol::{
 };
 use coderoom_worker::{
     executor::{
-        Execution, Executor, RunLimits, StartError, StartRequest,
+        Execution, Executor, OutputArchive, RunLimits, StartError, StartRequest,
         local::{LocalExecutor, LocalSettings},
     },
     snapshot::{Manifest, ManifestFile, blob_key},
@@ -198,7 +198,8 @@ impl Bench {
             None => execution.lost_ending().await,
         };
         let output = match execution.output_archive().await {
-            Some(archive) => read_zip(&archive),
+            Some(OutputArchive::File(archive)) => read_zip(&archive),
+            Some(other) => panic!("a local run has its output in {other:?}"),
             None => Vec::new(),
         };
         let took = since.elapsed();

@@ -50,7 +50,7 @@ topic! {
         priority_class: Option<String> = None;
         /// Local queue of Kueue that admits the Jobs.
         kueue_queue: Option<String> = None;
-        /// Directories that every run can read below `data/`: `name=claim:CLAIM` or `name=host:/path`.
+        /// Directories that every run can read below `data/`: `name=claim:CLAIM`, `name=nfs:SERVER:/path` or `name=image:REFERENCE`.
         data_sets: Vec<String> = Vec::new();
         /// User and group that programs run as.
         user: u32 = 65_532;

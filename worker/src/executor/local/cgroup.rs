@@ -32,14 +32,14 @@ enum Version {
 
 /// The groups of one run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct RunCgroups {
+pub(crate) struct RunCgroups {
     version: Version,
     dirs: Vec<(String, PathBuf)>,
 }
 
 /// What the kernel counted for a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Facts {
+pub(crate) struct Facts {
     /// Processes that were killed because memory ran out.
     pub oom_kills: u64,
     /// Processes or threads that could not be started because of the limit.
@@ -93,6 +93,24 @@ impl Cgroups {
 }
 
 impl RunCgroups {
+    /// The groups of a container as it sees them itself below `root`; `None` where it sees none.
+    pub(crate) fn inside(root: &Path) -> Option<Self> {
+        if root.join("cgroup.controllers").exists() {
+            let dirs = ["memory", "pids", "cpu"].map(|name| (name.to_owned(), root.to_owned())).to_vec();
+            return Some(Self { version: Version::V2, dirs });
+        }
+        let dirs = ["memory", "pids", "cpuacct"].map(|name| (name.to_owned(), root.join(name))).to_vec();
+        dirs.iter().all(|(_, dir)| dir.is_dir()).then_some(Self { version: Version::V1, dirs })
+    }
+
+    /// Whether memory is limited here: what was counted is then of these processes alone.
+    pub(crate) fn is_limited(&self) -> bool {
+        let file = if self.version == Version::V1 { "memory.limit_in_bytes" } else { "memory.max" };
+        let limit = self.dir("memory").and_then(|dir| fs::read_to_string(dir.join(file)).ok());
+        // Version 1 writes a number that no machine has, version 2 the word `max`.
+        limit.and_then(|limit| limit.trim().parse::<u64>().ok()).is_some_and(|limit| limit < 1 << 50)
+    }
+
     /// The files that a process writes itself into to join.
     pub(super) fn procs_files(&self) -> Vec<PathBuf> {
         let mut files: Vec<PathBuf> = self.dirs.iter().map(|(_, dir)| dir.join("cgroup.procs")).collect();
@@ -101,7 +119,7 @@ impl RunCgroups {
     }
 
     /// What the kernel counted. Read it before the groups are removed.
-    pub(super) fn facts(&self) -> Facts {
+    pub(crate) fn facts(&self) -> Facts {
         let read = |controller: &str, file: &str| {
             self.dir(controller).and_then(|dir| fs::read_to_string(dir.join(file)).ok()).unwrap_or_default()
         };
@@ -231,5 +249,12 @@ mod tests {
         let facts = groups.facts();
         assert_eq!(facts, Facts { oom_kills: 2, pids_denied: 7, peak_memory_bytes: Some(12345), cpu_ms: Some(2500) });
         assert_eq!(cgroups.list().len(), 1);
+        // From inside, the same directory is the root.
+        assert!(RunCgroups::inside(root.path()).is_none());
+        fs::write(dir.join("cgroup.controllers"), "").unwrap();
+        let inside = RunCgroups::inside(&dir).unwrap();
+        assert_eq!((inside.facts(), inside.is_limited()), (facts, true));
+        fs::write(dir.join("memory.max"), "max\n").unwrap();
+        assert!(!inside.is_limited());
     }
 }

@@ -5,7 +5,7 @@ use coderoom_protocol::{run::Reason, supervisor::Ending};
 use super::cgroup::Facts;
 
 /// Corrects what the supervisor said.
-pub(super) fn correct(ending: &mut Ending, facts: &Facts) {
+pub(crate) fn correct(ending: &mut Ending, facts: &Facts) {
     ending.peak_memory_bytes = facts.peak_memory_bytes.or(ending.peak_memory_bytes);
     ending.cpu_ms = facts.cpu_ms.or(ending.cpu_ms);
     let failed = ending.exit_code != Some(0);

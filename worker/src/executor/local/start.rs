@@ -247,6 +247,7 @@ fn launch_spec(inner: &Inner, request: &StartRequest, dir: &RunDir, state: &RunS
                 file_size: Some(limits.disk_bytes),
                 ..Rlimits::default()
             },
+            env: Vec::new(),
         },
     }
 }
