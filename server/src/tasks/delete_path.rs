@@ -35,6 +35,7 @@ impl Tasks {
                     (vec![file], Statement::new("DELETE FROM files WHERE id = $1", values))
                 }
                 Found::Folder(files) => {
+                    edit.lock_below(&path).await?;
                     let (from, to) = layout::below(&path.key());
                     let sql = "DELETE FROM files WHERE task_id = $1 AND path_key >= $2 AND path_key < $3";
                     (files, Statement::new(sql, values![task.to_string(), from, to]))

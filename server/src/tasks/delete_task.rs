@@ -1,6 +1,9 @@
 //! Deletes a task with everything in it. What it leaves in object storage is noted for the sweep.
 
-use coderoom_backing::{tables::Statement, values};
+use coderoom_backing::{
+    tables::{Sql, Statement},
+    values,
+};
 use coderoom_protocol::{ids::TaskId, problem::WireError};
 use coderoom_worker::announce::TaskEvent;
 
@@ -17,6 +20,14 @@ impl Tasks {
             let answers = tasks
                 .tables
                 .batch(vec![
+                    // In the order in which the group commit locks files, so that neither waits for what the other has.
+                    Statement::new(
+                        Sql {
+                            sqlite: "SELECT 1 WHERE $1 = '' LIMIT 0".into(),
+                            postgres: "SELECT 1 FROM files WHERE task_id = $1 ORDER BY id FOR UPDATE".into(),
+                        },
+                        values![id.as_str()],
+                    ),
                     Statement::new(
                         "INSERT INTO run_remains (run_id, at) SELECT id, $2 FROM runs WHERE task_id = $1 \
                          ON CONFLICT (run_id) DO NOTHING",

@@ -27,7 +27,7 @@ impl Tasks {
     pub async fn detail(&self, task: TaskId, role: Role, newest_run: Option<Run>) -> Result<TaskDetail, WireError> {
         let sql = "SELECT t.name, t.language, t.remarks, t.main_file, f.path, t.revision, \
              (SELECT COUNT(*) FROM files x WHERE x.task_id = t.id), \
-             (SELECT COALESCE(SUM(x.size), 0) FROM files x WHERE x.task_id = t.id), \
+             (SELECT CAST(COALESCE(SUM(x.size), 0) AS BIGINT) FROM files x WHERE x.task_id = t.id), \
              u.id, u.name, t.created_at, t.updated_at \
              FROM tasks t LEFT JOIN files f ON f.id = t.main_file LEFT JOIN users u ON u.id = t.created_by \
              WHERE t.id = $1 AND t.import_of IS NULL";

@@ -110,6 +110,7 @@ async fn layout_without(edit: &mut TreeEdit, folder: &TaskPath) -> Result<Layout
 /// Gives all files below `from` their new paths by two statements. In between their keys begin with a slash, as no valid
 /// path does, so that no row stumbles over one that has not moved yet (`a/a/x` to `a/x`).
 async fn rename_keys(edit: &mut TreeEdit, from: &TaskPath, to: &TaskPath) -> Result<(), WireError> {
+    edit.lock_below(from).await?;
     let (from_key, to_key) = (from.key(), to.key());
     let chars = |text: &str| text.chars().count() as i64;
     let task = edit.task.to_string();
@@ -121,7 +122,7 @@ async fn rename_keys(edit: &mut TreeEdit, from: &TaskPath, to: &TaskPath) -> Res
             values![task.as_str(), first, end],
         ),
         Statement::new(
-            "UPDATE files SET path = $4 || substr(path, $5), path_key = $6 || substr(path_key, $7), updated_at = $8 \
+            "UPDATE files SET path = $4 || substr(path, CAST($5 AS INTEGER)), path_key = $6 || substr(path_key, CAST($7 AS INTEGER)), updated_at = $8 \
              WHERE task_id = $1 AND path_key >= $2 AND path_key < $3",
             values![
                 task.as_str(),

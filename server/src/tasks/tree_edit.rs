@@ -2,7 +2,7 @@
 //! one task come one after the other, and that is announced once it is committed.
 
 use coderoom_backing::{
-    tables::{Row, Statement, TablesError, Tx},
+    tables::{Row, Sql, Statement, TablesError, Tx},
     values,
 };
 use coderoom_protocol::{
@@ -106,7 +106,7 @@ impl TreeEdit {
         let row = self
             .tx
             .query_opt(
-                "SELECT COUNT(*), COALESCE(SUM(size), 0) FROM files WHERE task_id = $1",
+                "SELECT COUNT(*), CAST(COALESCE(SUM(size), 0) AS BIGINT) FROM files WHERE task_id = $1",
                 values![self.task.to_string()],
             )
             .await
@@ -191,6 +191,19 @@ impl TreeEdit {
             Some(first) if files::is_below(&first.path, path.as_str()) => Ok(Found::Folder(found)),
             _ => Err(super::nothing_at(path.as_str())),
         }
+    }
+
+    /// Locks all files below a folder in the order in which the group commit locks files, so that neither ever waits for
+    /// what the other has. (The one writer of SQLite needs no locks.)
+    pub(super) async fn lock_below(&mut self, path: &TaskPath) -> Result<(), WireError> {
+        let (from, to) = layout::below(&path.key());
+        let lock = Sql {
+            sqlite: "SELECT 1 WHERE $1 = $2 AND $2 = $3 LIMIT 0".into(),
+            postgres:
+                "SELECT 1 FROM files WHERE task_id = $1 AND path_key >= $2 AND path_key < $3 ORDER BY id FOR UPDATE"
+                    .into(),
+        };
+        self.tx.query(lock, values![self.task.to_string(), from, to]).await.map_err(storing).map(drop)
     }
 
     /// Makes the file at `path` main; fails unless it is a text file. Nothing happens when it is main already.

@@ -6,7 +6,7 @@ use coderoom_backing::{
     bus::{Bus, BusEvent, Subscription},
     clock::Clock,
     objects::Objects,
-    tables::{Statement, Tables},
+    tables::{PostgresSettings, Statement, Tables},
     values,
 };
 use coderoom_protocol::{
@@ -20,6 +20,7 @@ use coderoom_server::{
     rooms::read_text,
     tasks::{TaskSettings, Tasks},
 };
+use coderoom_services::Database;
 use coderoom_worker::{
     announce::{TaskEvent, task_topic},
     schema::MIGRATIONS,
@@ -47,7 +48,10 @@ impl Bench {
     pub(crate) async fn with(change: impl FnOnce(&mut TaskSettings)) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let at = |name: &str| directory.path().join(name);
-        let tables = Tables::open_sqlite(&at("tables.sqlite")).await.unwrap();
+        let tables = match Database::in_place_of(&at("tables.sqlite")) {
+            None => Tables::open_sqlite(&at("tables.sqlite")).await.unwrap(),
+            Some(url) => Tables::open_postgres(PostgresSettings::new(url)).await.unwrap(),
+        };
         tables.migrate(MIGRATIONS).await.unwrap();
         let objects = Objects::open_directory(&at("objects")).await.unwrap();
         let bus = Bus::open_local(&at("streams")).await.unwrap();

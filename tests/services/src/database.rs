@@ -1,8 +1,13 @@
 //! A database of its own for one test, in a PostgreSQL that several tests share.
 
 use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
     process,
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 use crate::{postgres::programs, process::User};
@@ -23,6 +28,22 @@ impl Database {
     pub fn create() -> Self {
         let server = std::env::var("CODEROOM_TEST_POSTGRES");
         Self::create_in(&server.expect("CODEROOM_TEST_POSTGRES is not set: run the tests below `coderoom-services`"))
+    }
+
+    /// The address of a database that stands for the SQLite file at this path, when the tests are to run on PostgreSQL
+    /// (`CODEROOM_TEST_TABLES=postgres`), and `None` when they are to run on SQLite. The same path gives the same database
+    /// for as long as this process lives.
+    ///
+    /// # Panics
+    /// As for [`Self::create`].
+    #[must_use]
+    pub fn in_place_of(file: &Path) -> Option<String> {
+        static DATABASES: Mutex<BTreeMap<PathBuf, Database>> = Mutex::new(BTreeMap::new());
+        if std::env::var_os("CODEROOM_TEST_TABLES")? != "postgres" {
+            return None;
+        }
+        let mut databases = DATABASES.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(databases.entry(file.to_owned()).or_insert_with(Self::create).url())
     }
 
     /// A new one in the server with this address of a superuser.

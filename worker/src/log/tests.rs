@@ -2,8 +2,16 @@
 
 use std::sync::Arc;
 
-use coderoom_backing::{bus::Bus, clock::Clock, objects::Objects, queue::Queue, tables::Tables, values};
+use coderoom_backing::{
+    bus::Bus,
+    clock::Clock,
+    objects::Objects,
+    queue::Queue,
+    tables::{PostgresSettings, Tables},
+    values,
+};
 use coderoom_protocol::{control::LogStream, ids::RunId, problem::ErrorCode};
+use coderoom_services::Database;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
@@ -31,7 +39,11 @@ async fn place() -> Place {
 }
 
 async fn place_in(dir: TempDir) -> Place {
-    let tables = Tables::open_sqlite(&dir.path().join("tables.sqlite")).await.unwrap();
+    let file = dir.path().join("tables.sqlite");
+    let tables = match Database::in_place_of(&file) {
+        None => Tables::open_sqlite(&file).await.unwrap(),
+        Some(url) => Tables::open_postgres(PostgresSettings::new(url)).await.unwrap(),
+    };
     tables.migrate(MIGRATIONS).await.unwrap();
     let objects = Objects::open_directory(&dir.path().join("objects")).await.unwrap();
     let bus = Bus::open_local(&dir.path().join("streams")).await.unwrap();

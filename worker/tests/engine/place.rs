@@ -7,13 +7,21 @@ use std::{
 };
 
 use bytes::Bytes;
-use coderoom_backing::{bus::Bus, clock::Clock, objects::Objects, queue::Queue, tables::Tables, values};
+use coderoom_backing::{
+    bus::Bus,
+    clock::Clock,
+    objects::Objects,
+    queue::Queue,
+    tables::{PostgresSettings, Tables},
+    values,
+};
 use coderoom_protocol::{
     control::{Language, Submitted},
     ids::{RunId, TaskId, UserId},
     problem::WireError,
     run::Run,
 };
+use coderoom_services::Database;
 use coderoom_worker::{
     engine::Engine,
     executor::{
@@ -163,6 +171,9 @@ impl Place {
 }
 
 async fn open_tables(file: &Path) -> Tables {
+    if let Some(url) = Database::in_place_of(file) {
+        return Tables::open_postgres(PostgresSettings::new(url)).await.unwrap();
+    }
     // The threads of the process before may need a moment to give up the file.
     let mut last = None;
     for _ in 0..100 {

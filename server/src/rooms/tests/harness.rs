@@ -13,7 +13,12 @@ use std::{
     time::Duration,
 };
 
-use coderoom_backing::{bus::Bus, clock::Clock, tables::Tables, values};
+use coderoom_backing::{
+    bus::Bus,
+    clock::Clock,
+    tables::{PostgresSettings, Tables},
+    values,
+};
 use coderoom_protocol::{
     control::UserSummary,
     frame::write::address_prefix,
@@ -21,6 +26,7 @@ use coderoom_protocol::{
     role::Role,
     run::{Run, RunState},
 };
+use coderoom_services::Database;
 use coderoom_worker::{
     announce::{TaskEvent, task_topic},
     schema::MIGRATIONS,
@@ -60,7 +66,11 @@ impl Node {
     }
 
     pub(super) async fn start_at(directory: &Path, settings: RoomSettings) -> Self {
-        let tables = Tables::open_sqlite(&directory.join("coderoom.db")).await.unwrap();
+        let file = directory.join("coderoom.db");
+        let tables = match Database::in_place_of(&file) {
+            None => Tables::open_sqlite(&file).await.unwrap(),
+            Some(url) => Tables::open_postgres(PostgresSettings::new(url)).await.unwrap(),
+        };
         let bus = local_bus(&directory.join("streams")).await;
         Self::start_on(tables, bus, settings).await
     }
