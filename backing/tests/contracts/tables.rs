@@ -193,6 +193,15 @@ pub(crate) async fn placeholders_may_repeat_and_come_in_any_order(tables: &Table
     assert_eq!(found, [Row(vec![Value::from("x")])]);
 }
 
+pub(crate) async fn counts_and_sums_are_integers(tables: &Tables) {
+    create(tables, &[NOTES]).await;
+    let look = "SELECT COUNT(*), COALESCE(SUM(id), 0), MAX(id), COUNT(*) = 2 FROM notes";
+    assert_eq!(tables.query(look, vec![]).await.unwrap(), [Row(values![0, 0, None::<i64>, false])]);
+    tables.batch(vec![insert(3_000_000_000, "a"), insert(-10_000, "b")]).await.unwrap();
+    let expected = Row(values![2, 2_999_990_000_i64, 3_000_000_000_i64, true]);
+    assert_eq!(tables.query(look, vec![]).await.unwrap(), [expected]);
+}
+
 pub(crate) async fn numbers_given_in_batches_are_gapless(tables: &Tables) {
     const WRITERS: i64 = 8;
     const EACH: i64 = 25;
@@ -313,6 +322,7 @@ macro_rules! every_claim {
             broken_constraints_are_told_apart,
             values_must_match_the_placeholders,
             placeholders_may_repeat_and_come_in_any_order,
+            counts_and_sums_are_integers,
             numbers_given_in_batches_are_gapless,
             abandoned_calls_leave_the_tables_usable,
             migrations_apply_once_and_in_order,

@@ -145,7 +145,10 @@ pub(super) async fn measure(
         compact::store_size(tables, file, epoch, seq, bytes).await;
     }
     let row = tables
-        .query_opt("SELECT COALESCE(SUM(size), 0) FROM files WHERE task_id = $1", values![task.to_string()])
+        .query_opt(
+            "SELECT CAST(COALESCE(SUM(size), 0) AS BIGINT) FROM files WHERE task_id = $1",
+            values![task.to_string()],
+        )
         .await?;
     row.map_or(Ok(0), |row| row.uint(0))
 }

@@ -20,11 +20,13 @@ pub(super) struct Held {
     is_sound: bool,
     /// A transaction is open on it.
     in_transaction: bool,
+    /// It is in the task that rolls back. When that is dropped too, because the runtime ends, nobody is left to do it.
+    is_last_try: bool,
 }
 
 impl Held {
     pub(super) fn new(connection: PoolConnection<Postgres>, answer_limit: Duration) -> Self {
-        Self { connection: Some(connection), answer_limit, is_sound: true, in_transaction: false }
+        Self { connection: Some(connection), answer_limit, is_sound: true, in_transaction: false, is_last_try: false }
     }
 
     /// Gives each answer this long, from now on.
@@ -78,10 +80,10 @@ impl Drop for Held {
         let Some(connection) = self.connection.take() else { return };
         match tokio::runtime::Handle::try_current() {
             Ok(_) if self.is_sound && !self.in_transaction => drop(connection),
-            Ok(runtime) if self.is_sound => {
+            Ok(runtime) if self.is_sound && !self.is_last_try => {
                 let limit = ROLL_BACK_LIMIT.min(self.answer_limit);
-                let mut held =
-                    Self { connection: Some(connection), answer_limit: limit, is_sound: true, in_transaction: true };
+                let mut held = Self::new(connection, limit);
+                (held.in_transaction, held.is_last_try) = (true, true);
                 runtime.spawn(async move { held.roll_back().await });
             }
             // Closes the socket at once.

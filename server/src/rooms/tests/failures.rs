@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use coderoom_backing::values;
+use coderoom_backing::{tables::Sql, values};
 use coderoom_protocol::role::Role;
 
 use super::harness::{Door, Node};
@@ -13,7 +13,7 @@ async fn nothing_is_shown_or_acknowledged_before_it_is_stored() {
     let node = Node::start(RoomSettings::default()).await;
     let file = node.file("").await;
     let (mut ann, mut bob) = (node.synced(file).await, node.synced(file).await);
-    let writer_is_busy = node.tables.begin().await.unwrap();
+    let writer_is_busy = node.hold_writes().await;
     for _ in 0..5 {
         ann.type_at(0, "x").await;
     }
@@ -48,11 +48,15 @@ async fn edits_that_came_another_way_are_read_from_the_tables() {
 
 /// A row that the tables refuse, for one file only.
 async fn poison(node: &Node, file: coderoom_protocol::ids::FileId) {
-    let trigger = format!(
-        "CREATE TRIGGER poison BEFORE INSERT ON edits WHEN NEW.file_id = '{file}' \
-         BEGIN SELECT RAISE(ABORT, 'poisoned'); END"
-    );
-    node.tables.execute(trigger, values![]).await.unwrap();
+    let poison = Sql {
+        sqlite: format!(
+            "CREATE TRIGGER poison BEFORE INSERT ON edits WHEN NEW.file_id = '{file}' \
+             BEGIN SELECT RAISE(ABORT, 'poisoned'); END"
+        )
+        .into(),
+        postgres: format!("ALTER TABLE edits ADD CONSTRAINT poison CHECK (file_id <> '{file}') NOT VALID").into(),
+    };
+    node.tables.execute(poison, values![]).await.unwrap();
 }
 
 #[tokio::test]
@@ -61,7 +65,7 @@ async fn document_that_the_tables_refuse_harms_nobody() {
     let (bad, good) = (node.file("").await, node.file("").await);
     let (mut ann, mut bob) = (node.synced(bad).await, node.synced(good).await);
     poison(&node, bad).await;
-    let writer_is_busy = node.tables.begin().await.unwrap();
+    let writer_is_busy = node.hold_writes().await;
     for _ in 0..3 {
         ann.type_at(0, "x").await;
         bob.type_at(0, "y").await;
@@ -73,7 +77,9 @@ async fn document_that_the_tables_refuse_harms_nobody() {
     assert_eq!(ann.answers[..4], [true, false, false, false]);
     assert_eq!((node.stored_text(bad).await.as_str(), node.stored_text(good).await.as_str()), ("", "yyy"));
     // When the fault is gone the client's answer to our question brings everything.
-    node.tables.execute("DROP TRIGGER poison", values![]).await.unwrap();
+    let antidote =
+        Sql { sqlite: "DROP TRIGGER poison".into(), postgres: "ALTER TABLE edits DROP CONSTRAINT poison".into() };
+    node.tables.execute(antidote, values![]).await.unwrap();
     ann.answers_step1 = true;
     ann.sync().await;
     assert_eq!(node.stored_text(bad).await, "xxx");

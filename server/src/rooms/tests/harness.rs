@@ -16,7 +16,7 @@ use std::{
 use coderoom_backing::{
     bus::Bus,
     clock::Clock,
-    tables::{PostgresSettings, Tables},
+    tables::{PostgresSettings, Tables, Tx},
     values,
 };
 use coderoom_protocol::{
@@ -135,6 +135,13 @@ impl Node {
         tx.batch(seeds).await.unwrap();
         tx.commit().await.unwrap();
         file
+    }
+
+    /// Lets nobody store an edit until it is dropped: on SQLite by being the writer, on PostgreSQL by the rows' locks.
+    pub(super) async fn hold_writes(&self) -> Tx {
+        let mut tx = self.tables.begin().await.unwrap();
+        tx.execute("UPDATE files SET seq = seq", values![]).await.unwrap();
+        tx
     }
 
     /// The text as the tables have it.

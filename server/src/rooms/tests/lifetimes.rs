@@ -167,7 +167,7 @@ async fn barrier_waits_for_all_that_came_before_it() {
     for file in files {
         assert_eq!(node.stored_text(file).await.len(), 10);
     }
-    let writer_is_busy = node.tables.begin().await.unwrap();
+    let writer_is_busy = node.hold_writes().await;
     let ann = node.editor(files[0]).await;
     ann.type_at(0, "y").await;
     assert!(node.rooms.barrier(node.task).await.is_err(), "it gives up after its limit");

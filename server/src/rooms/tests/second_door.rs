@@ -12,7 +12,7 @@ async fn author_gets_its_edit_back_after_it_is_stored() {
     let mut ann = node.client(Place::File(file), Role::Editor, node.user, Door::Second).await;
     let mut bob = node.synced(file).await;
     ann.sync().await;
-    let writer_is_busy = node.tables.begin().await.unwrap();
+    let writer_is_busy = node.hold_writes().await;
     ann.type_at(1, "b").await;
     ann.read_all().await;
     assert_eq!(ann.updates, 0);

@@ -60,7 +60,7 @@ async fn what_one_commit_gathered_is_one_message() {
     let pair = Pair::start(not_comparing()).await;
     let file = pair.one.file("").await;
     let (mut ann, mut bob) = (pair.one.synced(file).await, pair.two.synced(file).await);
-    let writer_is_busy = pair.one.tables.begin().await.unwrap();
+    let writer_is_busy = pair.one.hold_writes().await;
     ann.type_at(0, "a").await;
     // The first may be on its way alone; the others gather behind it.
     for _ in 0..50 {

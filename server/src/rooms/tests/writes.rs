@@ -37,7 +37,7 @@ async fn write_meets_typing_and_loses_neither() {
     let node = Node::start(RoomSettings::default()).await;
     let file = node.file("first\nlast\n").await;
     let mut ann = node.synced(file).await;
-    let writer_is_busy = node.tables.begin().await.unwrap();
+    let writer_is_busy = node.hold_writes().await;
     ann.type_at(0, "typed ").await;
     let rooms = node.rooms.clone();
     let task = node.task;
