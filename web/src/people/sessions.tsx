@@ -6,15 +6,8 @@ import { endOtherSessions, endSession, sessions as listSessions } from "../api/p
 import { Icon } from "../app/icons";
 import { toastError } from "../app/toasts";
 import type { SessionLine } from "../messages.generated";
+import { browserName } from "./browser-name";
 import { t, when } from "../texts/texts";
-
-/** What a browser calls itself, as people call it. */
-export function browserName(agent: string): string {
-  const browser = /(Edg|Firefox|OPR|Chrome|Safari)[/ ]/.exec(agent.replace(/^(.*(?:Edg|OPR)\/)/, (all) => all.replace(/Chrome\//, "")))?.[1];
-  const system = /(Windows|Android|iPhone|iPad|Mac OS X|Linux)/.exec(agent)?.[1];
-  const names: Record<string, string> = { Edg: "Edge", OPR: "Opera", "Mac OS X": "macOS" };
-  return [browser, system].flatMap((each) => (each ? [names[each] ?? each] : [])).join(", ") || agent.slice(0, 40) || "?";
-}
 
 export function Sessions() {
   const texts = t.value.account;

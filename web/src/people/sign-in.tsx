@@ -8,13 +8,8 @@ import { sentenceOf } from "../app/sentence-of";
 import { user } from "../app/session";
 import type { Me } from "../messages.generated";
 import { t } from "../texts/texts";
+import { nextOf } from "./next-path";
 import "./sign-in.css";
-
-/** Where to go afterwards: only a path of this site. */
-export function nextOf(search: string): string {
-  const wanted = new URLSearchParams(search).get("next") ?? "/";
-  return /^\/(?![/\\])/.test(wanted) ? wanted : "/";
-}
 
 export function SignInPage() {
   const code = new URLSearchParams(location.search).get("code");

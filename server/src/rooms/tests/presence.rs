@@ -66,3 +66,25 @@ async fn malformed_presence_is_dropped() {
     ann.announce(&[entry(7, 1, Some("{}"))]).await;
     ann.wait("its own", |client| client.presence.contains_key(&7)).await;
 }
+
+#[tokio::test]
+async fn who_has_a_room_open_is_told_each_once() {
+    let node = Node::start(RoomSettings::default()).await;
+    let other = coderoom_protocol::ids::UserId::new();
+    let nobody = coderoom_protocol::ids::TaskId::new();
+    let mut ann = node.client(Place::Task, Role::Viewer, node.user, Door::Room).await;
+    let second_page = node.client(Place::Task, Role::Viewer, node.user, Door::Room).await;
+    let bob = node.client(Place::Task, Role::Editor, other, Door::Room).await;
+    for client in [7, 8] {
+        // Presence comes back when the room has taken in who is attached.
+        ann.announce(&[entry(client, 1, Some("{}"))]).await;
+        ann.wait("its own", |ann| ann.presence.contains_key(&client)).await;
+    }
+    let here = node.rooms.people_in(&[node.task, nobody]).await;
+    let mut ids: Vec<_> = here[0].iter().map(|person| person.id).collect();
+    ids.sort_unstable();
+    let mut wanted = [node.user, other];
+    wanted.sort_unstable();
+    assert_eq!((ids.as_slice(), here[1].len()), (&wanted[..], 0));
+    drop((second_page, bob));
+}
