@@ -20,8 +20,10 @@ before(async () => {
   browser = await startBrowser();
   const people = [await server.person("ana"), await server.person("bo")];
   task = await server.task("files", "python", { ana: "owner", bo: "editor" });
-  [ana, bo] = await Promise.all(people.map((person) => signedIn(browser, server, person, errors)));
-  for (const page of [ana, bo]) await openTask(page, server, task);
+  const other = { url: server.otherUrl };
+  [ana, bo] = [await signedIn(browser, server, people[0], errors), await signedIn(browser, other, people[1], errors)];
+  await openTask(ana, server, task);
+  await openTask(bo, other, task);
 });
 
 after(async () => {
@@ -148,7 +150,7 @@ test("files that are dropped are uploaded into the folder below the pointer", as
 });
 
 test("a deleted task says so to everybody in it", async () => {
-  await bo.goto(`${server.url}/tasks/${task}`);
+  await bo.goto(`${server.otherUrl}/tasks/${task}`);
   await row(bo, "run.sh").waitFor();
   await server.call("DELETE", `/tasks/${task}`);
   for (const page of [ana, bo]) await page.getByText("This task was deleted.").waitFor();

@@ -6,6 +6,7 @@ import { createServer } from "node:net";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
+import { IS_CLUSTER, newDeployment } from "./deployment.mjs";
 
 const BINARY = process.env.CODEROOM_BIN ?? join(process.env.CARGO_TARGET_DIR ?? join(homedir(), ".cache/coderoom/target"), "debug/coderoom");
 const PATIENCE_MS = 20_000;
@@ -37,28 +38,48 @@ export async function until(look, what) {
   }
 }
 
-/** A server on a free port with a data folder of its own; `link` is the sign-in link it printed. */
-export async function startServer() {
+/** One process on a free port with a data folder of its own; `start` starts it, again after `kill`. */
+async function newProcess(settings) {
   const port = await freePort();
-  const data = mkdtempSync(join(tmpdir(), "coderoom-browser-"));
-  const url = `http://127.0.0.1:${port}`;
-  const server = { url, output: "", process: null };
-  server.start = async () => {
-    server.output = "";
-    const child = spawn(BINARY, ["serve", "--listen", `127.0.0.1:${port}`, "--data", join(data, "data")], { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, CODEROOM_ADMIN_TOKEN: ADMIN } });
-    for (const stream of [child.stdout, child.stderr]) stream.on("data", (bytes) => (server.output += bytes));
-    server.process = child;
-    await until(async () => (await fetch(`${url}/health/live`).catch(() => null))?.ok, `the server to serve; it said:\n${server.output}`);
-    server.link = await until(() => /https?:\/\/\S+\/sign-in\?code=\S+/.exec(server.output)?.[0], "the sign-in link");
-  };
-  server.kill = () =>
-    new Promise((resolve) => {
-      server.process.once("exit", resolve);
-      server.process.kill("SIGKILL");
+  const folder = mkdtempSync(join(tmpdir(), "coderoom-browser-"));
+  const node = { url: `http://127.0.0.1:${port}`, output: "", child: null };
+  node.start = async () => {
+    node.output = "";
+    const child = spawn(BINARY, ["serve", "--listen", `127.0.0.1:${port}`, "--data", join(folder, "data")], {
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, ...settings, CODEROOM_ADMIN_TOKEN: ADMIN },
     });
+    for (const stream of [child.stdout, child.stderr]) stream.on("data", (bytes) => (node.output += bytes));
+    node.child = child;
+    await until(async () => (await fetch(`${node.url}/health/live`).catch(() => null))?.ok, `the server to serve; it said:\n${node.output}`);
+  };
+  node.kill = () =>
+    new Promise((resolve) => {
+      node.child.once("exit", resolve);
+      node.child.kill("SIGKILL");
+    });
+  node.remove = async () => {
+    await node.kill();
+    rmSync(folder, { recursive: true, force: true });
+  };
+  await node.start();
+  return node;
+}
+
+/**
+ * A new deployment. `url` is its server, `otherUrl` the second one where it is a cluster and the same else; `link` is the sign-in link
+ * that was printed. `kill` and `start` are those of the first server.
+ */
+export async function startServer() {
+  const settings = newDeployment();
+  const first = await newProcess(settings);
+  const link = await until(() => /https?:\/\/\S+\/sign-in\?code=\S+/.exec(first.output)?.[0], "the sign-in link");
+  const second = IS_CLUSTER ? await newProcess(settings) : first;
+  const { url } = first;
+  const server = { url, otherUrl: second.url, link, start: first.start, kill: first.kill };
   server.stop = async () => {
-    await server.kill();
-    rmSync(data, { recursive: true, force: true });
+    await first.remove();
+    if (second !== first) await second.remove();
   };
   /** Calls the interface below /api/v1 as the administrator, or with the cookie of a person. */
   server.call = async (method, path, body, cookie) => {
@@ -80,14 +101,13 @@ export async function startServer() {
     for (const [person, role] of Object.entries(roles)) await server.call("PUT", `/tasks/${id}/members/${encodeURIComponent(person)}`, { role });
     return id;
   };
-  await server.start();
   return server;
 }
 
 /** Signs a person in through the page, each in a browser context of their own. */
-export async function signedIn(browser, server, person, errors, options) {
+export async function signedIn(browser, { url }, person, errors, options) {
   const page = await openPage(browser, errors, options);
-  await page.goto(`${server.url}/sign-in`);
+  await page.goto(`${url}/sign-in`);
   await page.getByLabel("Name").fill(person.name);
   await page.getByLabel("Password").fill(person.password);
   await page.getByRole("button", { name: "Sign in" }).click();
@@ -108,8 +128,8 @@ export const textOf = (page) =>
   );
 
 /** Opens a task and waits for its main file, stored. */
-export async function openTask(page, server, id) {
-  await page.goto(`${server.url}/tasks/${id}`);
+export async function openTask(page, { url }, id) {
+  await page.goto(`${url}/tasks/${id}`);
   await page.locator(".cm-content").waitFor();
   await page.locator(".stored[data-state=saved], .stored[data-state=read-only]").waitFor();
 }

@@ -8,15 +8,18 @@ let server;
 let browser;
 let ana;
 let bo;
+let task;
 const errors = [];
 
 before(async () => {
   server = await startServer();
   browser = await startBrowser();
-  const task = await server.task("Übung 1 你好", "python", { [(await server.person("ana")).name]: "owner", [(await server.person("bo")).name]: "editor" });
+  task = await server.task("Übung 1 你好", "python", { [(await server.person("ana")).name]: "owner", [(await server.person("bo")).name]: "editor" });
   ana = await signedIn(browser, server, { name: "ana", password: "a long enough password" }, errors);
-  bo = await signedIn(browser, server, { name: "bo", password: "a long enough password" }, errors);
-  for (const page of [ana, bo]) await openTask(page, server, task);
+  // On a cluster the two are at different servers.
+  bo = await signedIn(browser, { url: server.otherUrl }, { name: "bo", password: "a long enough password" }, errors);
+  await openTask(ana, server, task);
+  await openTask(bo, { url: server.otherUrl }, task);
 });
 
 after(async () => {
@@ -97,6 +100,29 @@ test("unsent edits survive a reload of the page", async () => {
   await saved(ana);
   assert.ok((await textOf(ana)).includes("# before the reload"));
   await until(async () => (await textOf(bo)).includes("# before the reload"), "the edit in the other browser");
+});
+
+test("edits for a file that was deleted meanwhile are not lost", async () => {
+  await ana.getByRole("button", { name: "New file" }).click();
+  await ana.getByLabel("Name of the new file").fill("draft.md");
+  await ana.keyboard.press("Enter");
+  await ana.getByRole("tab", { name: "draft.md", selected: true }).waitFor();
+  await saved(ana);
+  await server.kill();
+  await ana.locator(".stored[data-state=offline]").waitFor();
+  await typeAt(ana, "start", "an hour of thought");
+  await ana.locator(".stored[data-state=offline-with-edits]").waitFor();
+  const address = ana.url();
+  await ana.goto("about:blank");
+  await server.start();
+  await server.call("DELETE", `/tasks/${task}/files/draft.md`);
+  await ana.goto(address);
+  await ana.getByText("This file was deleted.").waitFor();
+  assert.equal(await textOf(ana), "an hour of thought");
+  await ana.getByRole("button", { name: "Save as a new file" }).click();
+  await ana.getByRole("tab", { name: "restored.txt", selected: true }).waitFor();
+  await saved(ana);
+  assert.equal(await textOf(ana), "an hour of thought");
 });
 
 test("no page had an error", () => assert.deepEqual(errors, []));

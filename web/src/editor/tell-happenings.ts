@@ -15,6 +15,8 @@ export function tellHappenings({ room, tabs }: TaskContext): () => void {
         if (!open || open.stored.waiting.peek() === 0) tabs.close(happening.file);
         return;
       }
+      case "unsent-gone":
+        return tabs.openFile(happening.file);
       case "notice":
         return toast(texts.notices[happening.code] || happening.message);
       case "role":

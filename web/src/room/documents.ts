@@ -83,14 +83,12 @@ export class Documents {
   /** The server has no such file any more. Edits that wait here stay in the open document. */
   fileIsGone(file: string): void {
     const entry = this.entries.peek().find((candidate) => candidate.file === file);
-    if (!entry) return;
-    entry.state.value = "gone";
-    this.unsent.set(file, false);
+    if (entry) entry.state.value = "gone";
   }
 
   closeAll(): void {
     this.leave();
-    for (const entry of this.entries.peek()) this.end(entry);
+    for (const entry of this.entries.peek()) this.end(entry, true);
   }
 
   private begin(file: string): Entry {
@@ -120,7 +118,9 @@ export class Documents {
       if (state.value === "loading" && text.length > 0 && this.socket.connection.peek() !== "online") state.value = "ready";
     });
     const stopWatching = effect(() => {
-      if (stored.waiting.value === 0 || state.value === "gone") this.unsent.set(file, false);
+      // What waits for a file that is gone is kept until its document is closed: somebody may want to save it elsewhere.
+      if (state.value === "gone") return;
+      if (stored.waiting.value === 0) this.unsent.set(file, false);
       else if (this.socket.connection.value !== "online") this.unsent.set(file, true);
     });
     const frame = ({ kind }: EditFrame) => {
@@ -132,10 +132,12 @@ export class Documents {
     return { file, text, awareness, stored, standing: state, state, provider, copy, holders: 1, stopWatching, frame };
   }
 
-  private end(entry: Entry): void {
+  /** `keep`: the page goes; what waits for a file that is gone is shown again at the next visit. */
+  private end(entry: Entry, keep = false): void {
     if (!this.entries.peek().includes(entry)) return;
     this.entries.value = this.entries.peek().filter((other) => other !== entry);
     entry.stopWatching();
+    if (!keep && entry.state.peek() === "gone") this.unsent.set(entry.file, false);
     entry.provider.destroy();
     void entry.copy.close().then(() => entry.text.doc?.destroy());
   }

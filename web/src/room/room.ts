@@ -24,6 +24,8 @@ export type Ended = "deleted" | "denied" | "other-version";
 /** Something that happened and is said once. */
 export type Happening =
   | { kind: "deleted-file"; file: string; path: string; by: string }
+  /** Edits wait on this device for a file that was deleted meanwhile. */
+  | { kind: "unsent-gone"; file: string }
   | { kind: "notice"; code: NoticeCode; message: string }
   | { kind: "role"; role: Role };
 
@@ -163,6 +165,10 @@ export class Room {
   private sendUnsent(): void {
     for (const file of this.unsent.all()) {
       if (this.documents.open.peek().some((open) => open.file === file)) continue;
+      if (!this.files.peek().has(file)) {
+        this.tell({ kind: "unsent-gone", file });
+        continue;
+      }
       this.documents.hold(file);
       this.documents.release(file);
     }
