@@ -90,7 +90,8 @@ try {
   });
   const began = await page.evaluate(() => performance.now());
   await page.keyboard.press("Control+Enter");
-  await until(async () => (await page.locator(".state-3").count()) > 0 && (await page.locator(".log").innerText()).includes(`line ${LOG_LINES - 1} `), "the end of the log");
+  // Every look costs the page a little; that is part of what is measured.
+  await until(async () => (await page.locator(".state-3").count()) > 0 && (await page.locator(".log").getAttribute("data-lines")) === String(LOG_LINES), "the end of the log");
   const { frames, ended } = await page.evaluate(() => ({ frames: globalThis.frames, ended: performance.now() }));
   const during = frames.filter((time) => time >= began && time <= ended);
   const gaps = during.slice(1).map((time, index) => time - during[index]).sort((left, right) => left - right);

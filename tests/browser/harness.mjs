@@ -9,7 +9,7 @@ import { chromium } from "playwright-core";
 import { IS_CLUSTER, newDeployment } from "./deployment.mjs";
 
 const BINARY = process.env.CODEROOM_BIN ?? join(process.env.CARGO_TARGET_DIR ?? join(homedir(), ".cache/coderoom/target"), "debug/coderoom");
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = Number(process.env.PATIENCE_MS ?? 20_000);
 const ADMIN = "crt_" + "browser-tests-only-0123456789-abcdefghijklm";
 const PASSWORD = "a long enough password";
 

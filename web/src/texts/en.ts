@@ -259,6 +259,7 @@ export const en = {
     state: states,
     line: (number: number, name: string, when: string) => `#${number} · ${name} · ${when}`,
     log: "Log of the run",
+    toEnd: "To the end",
     downloadLog: "Download log",
     reasons: undefined as Partial<Record<Reason, { sentence: string; hint: string }>> | undefined,
   },

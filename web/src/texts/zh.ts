@@ -255,6 +255,7 @@ export const zh: Texts = {
     state: states,
     line: (number, name, when) => `#${number} · ${name} · ${when}`,
     log: "运行日志",
+    toEnd: "到末尾",
     downloadLog: "下载日志",
     reasons: undefined,
   },
