@@ -8,7 +8,7 @@ use super::{
     admission,
     cluster::Cluster,
     garbage, job_controller, kubelet, pod_security, quota,
-    resources::{JOBS, NAMESPACES, PODS, Query, Resource, Target},
+    resources::{JOBS, NAMESPACES, PODS, QUOTAS, Query, Resource, Target},
     selector::Selector,
     server::Answer,
     status::Failure,
@@ -100,6 +100,8 @@ fn prepare(
         }
         admission::default_pod_spec(&mut object["spec"]);
         kubelet::complete_new_pod(object);
+    } else if resource == &QUOTAS {
+        object["status"] = json!({});
     } else if resource == &NAMESPACES {
         let labels = object["metadata"]["labels"].clone();
         *object = super::cluster::namespace_object(&name);

@@ -9,6 +9,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -26,6 +27,8 @@ use super::{
 
 /// Bytes read from a container's pipe at once.
 const READ_BYTES: usize = 256 << 10;
+/// Longest wait for a container's program to be there.
+const LONGEST_START: Duration = Duration::from_secs(5);
 /// Longest termination message in bytes.
 const LONGEST_MESSAGE: usize = 4096;
 
@@ -75,7 +78,7 @@ pub(super) struct Container {
 
 impl Container {
     /// Starts it. The error is the text that the runtime would give.
-    pub(super) fn start(cluster: &Arc<Cluster>, plan: &Plan) -> Result<Arc<Self>, String> {
+    pub(super) async fn start(cluster: &Arc<Cluster>, plan: &Plan) -> Result<Arc<Self>, String> {
         let program = plan.command.first().ok_or("no command specified")?;
         if cluster.faults.read(|faults| faults.start_errors) || !can_run(cluster, plan, program) {
             return Err(not_found_text(program));
@@ -120,7 +123,27 @@ impl Container {
                     .into_owned();
             watched.exit.send_replace(Some(Exit { code, oom, finished_ns: of.clock.now_ns(), message }));
         });
+        container.await_process().await;
         Ok(container)
+    }
+
+    /// Waits until process 1 is the container's own program: only then may it be said to run.
+    async fn await_process(&self) {
+        let began = Instant::now();
+        while self.exit().is_none() && began.elapsed() < LONGEST_START {
+            let name = self.process().and_then(|pid| std::fs::read_to_string(format!("/proc/{pid}/comm")).ok());
+            if name.is_some_and(|name| !matches!(name.trim(), "bwrap" | "setpriv")) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
+    /// Process 1 of the container, as this process counts.
+    fn process(&self) -> Option<u32> {
+        // bubblewrap's only child is process 1 of the container.
+        let children = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", self.outer)).ok()?;
+        children.split_whitespace().next()?.parse().ok()
     }
 
     /// How it ended, if it has.
@@ -154,9 +177,8 @@ impl Container {
     }
 
     fn signal(&self, signal: Signal) {
-        // bubblewrap's only child is process 1 of the container; before it is there, bubblewrap itself is meant.
-        let children = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", self.outer)).unwrap_or_default();
-        let inner = children.split_whitespace().next().and_then(|text| text.parse().ok()).unwrap_or(self.outer);
+        // Before process 1 is there, bubblewrap itself is meant.
+        let inner = self.process().unwrap_or(self.outer);
         if let Some(pid) = i32::try_from(inner).ok().and_then(Pid::from_raw) {
             let _ = kill_process(pid, signal);
         }

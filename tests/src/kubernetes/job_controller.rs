@@ -81,6 +81,7 @@ pub(super) async fn run(cluster: Arc<Cluster>, namespace: String, name: String, 
             }
             match controller.job() {
                 None => return,
+                Some(now) if is_finished(&now) => break,
                 Some(now)
                     if now["metadata"]["resourceVersion"] != job["metadata"]["resourceVersion"]
                         && now["status"] == job["status"] =>
@@ -140,7 +141,12 @@ impl Controller {
             self.pods().iter().filter(|pod| !is_over(pod) && pod["metadata"]["deletionTimestamp"].is_null()).count();
         let waits_for_end = job["spec"]["podReplacementPolicy"] == "Failed"
             && self.pods().iter().any(|pod| !is_over(pod) && !pod["metadata"]["deletionTimestamp"].is_null());
-        let uncounted = self.pods().iter().any(|pod| is_over(pod) && !self.counted.contains(&uid_of(pod)));
+        // A pod that is being deleted counts as failed already, unless it is to be waited for: never a second one before that.
+        let replacing = job["spec"]["podReplacementPolicy"] != "Failed";
+        let uncounted = self.pods().iter().any(|pod| {
+            let deleted = !pod["metadata"]["deletionTimestamp"].is_null();
+            (is_over(pod) || (deleted && replacing)) && !self.counted.contains(&uid_of(pod))
+        });
         active == 0
             && self.verdict.is_none()
             && !uncounted

@@ -291,7 +291,7 @@ impl Kubelet {
                 Ok(plan) => {
                     self.at.event(field, "Normal", "Created", "Container created");
                     self.pause(CONTAINER_MS).await;
-                    match Container::start(&self.at.cluster, &plan) {
+                    match Container::start(&self.at.cluster, &plan).await {
                         Ok(container) => {
                             self.at.event(field, "Normal", "Started", "Container started");
                             self.at.cluster.add_container(&self.at.uid, container.clone());

@@ -39,7 +39,7 @@ pub(super) async fn schedule(cluster: &Cluster, namespace: &str, name: &str, uid
         if !known {
             cluster.update(&PODS, namespace, name, |pod| {
                 pod["status"]["conditions"] = json!([{
-                    "type": "PodScheduled", "status": "False", "lastProbeTime": null, "lastTransitionTime": now,
+                    "type": "PodScheduled", "observedGeneration": 1, "status": "False", "lastProbeTime": null, "lastTransitionTime": now,
                     "reason": "Unschedulable", "message": why,
                 }]);
             });

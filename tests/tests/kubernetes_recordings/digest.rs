@@ -10,7 +10,8 @@ pub(crate) fn digest(event: &Value) -> String {
     if !meta["deletionTimestamp"].is_null() {
         text += &format!(" deleted(grace {})", meta["deletionGracePeriodSeconds"]);
     }
-    if let Some(finalizers) = meta["finalizers"].as_array() {
+    // Whether the last finalizer goes before or with the object is a race.
+    if let Some(finalizers) = meta["finalizers"].as_array().filter(|_| event["type"] != "DELETED") {
         text += &format!(" held by {}", finalizers.iter().map(word).collect::<Vec<_>>().join(","));
     }
     text += &match word(&object["kind"]) {
