@@ -25,7 +25,11 @@ const KNOWN: &[(&str, &str, &str)] = &[
         "&sinceTime=20",
         "which lines fall into the same second differs from run to run; the rule is checked in kubernetes_simulator",
     ),
-    ("04b-pod-active-deadline", "text \"tick", "the container starts earlier here, so that it counts further before its deadline"),
+    (
+        "04b-pod-active-deadline",
+        "text \"tick",
+        "the container starts earlier here, so that it counts further before its deadline",
+    ),
     ("12-rbac", "GET demo/pods: field .items[]", "the pod is younger here when it is listed"),
     ("12-rbac", "/apis: ", "the list of API groups is empty; clients of Jobs do not ask for it"),
     ("12-rbac", "/api: ", "the address of the server is left out"),

@@ -33,7 +33,7 @@ recordings! {
     invalid_image_name: "05c-invalid-image-name";
     command_not_found: "05d-start-error";
     missing_secret: "05e-create-container-config-error";
-    missing_config_map_volume: "05f-missing-configmap-volume";
+    missing_config_map_volume: "05f-missing-configmap-volume", lingers = true;
     init_container_fails: "05g-init-fails";
     unschedulable: "06-unschedulable";
     delete_in_foreground: "07a-delete-running-foreground";
@@ -43,7 +43,7 @@ recordings! {
     pod_deleted_by_hand: "07g-pod-deleted-not-job";
     pod_deleted_by_hand_replaced_when_failed: "07h-pod-deleted-replacement-policy-failed";
     log_of_a_running_container: "08-log-endpoint";
-    duplicate_and_invalid_jobs: "09-duplicate-create";
+    duplicate_and_invalid_jobs: "09-duplicate-create", without_deletion = true;
     quota: "10-quota", rewrite = ("sleep 25", "sleep 3");
     watch_semantics: "11-watch-semantics";
     rights_of_a_service_account: "12-rbac";

@@ -27,13 +27,25 @@ pub(crate) struct Replay {
     pub(crate) evict: bool,
     /// Kill the pod for memory once it runs, where no memory limit can be set.
     pub(crate) out_of_memory: bool,
+    /// Wait before a deletion although nothing runs: an event is still to come.
+    pub(crate) lingers: bool,
+    /// Leave out the deletion at the end, whose race with the end of the pod cannot be replayed.
+    pub(crate) without_deletion: bool,
     /// Longest pause between requests that is kept, in seconds.
     pub(crate) longest_wait_seconds: u64,
 }
 
 impl Default for Replay {
     fn default() -> Self {
-        Self { file: "", rewrite: ("", ""), evict: false, out_of_memory: false, longest_wait_seconds: 0 }
+        Self {
+            file: "",
+            rewrite: ("", ""),
+            evict: false,
+            out_of_memory: false,
+            lingers: false,
+            without_deletion: false,
+            longest_wait_seconds: 0,
+        }
     }
 }
 
@@ -62,6 +74,11 @@ pub(crate) async fn replay(replay: Replay) {
     let path = format!("{}/kubernetes/transcripts/{}.jsonl", env!("CARGO_MANIFEST_DIR"), replay.file);
     let text = std::fs::read_to_string(&path).expect(&path);
     let records: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect();
+    let mut records = records;
+    if replay.without_deletion {
+        let end = records.iter().position(|record| record["kind"] == "request" && record["method"] == "DELETE");
+        records.truncate(end.unwrap_or(records.len()));
+    }
     let mut session = Session::start(replay.file).await;
     for (at, record) in records.iter().enumerate() {
         if record["kind"] != "request" {
@@ -77,7 +94,7 @@ pub(crate) async fn replay(replay: Replay) {
             let _ = session.open(&path, true, record).await;
         } else {
             session.reach(&records, at).await;
-            if record["method"] == "DELETE" && session.simulator.running_containers() > 0 {
+            if record["method"] == "DELETE" && (replay.lingers || session.simulator.running_containers() > 0) {
                 // Programs need a moment to set their handlers.
                 sleep(Duration::from_millis(400)).await;
             }
@@ -281,8 +298,9 @@ impl Session {
             let is_id = core.len() == 64 && core.chars().all(|letter| letter.is_ascii_hexdigit());
             let is_version = core.len() == 4 && core.chars().all(|letter| letter.is_ascii_digit());
             // Names of pods that were never made: NAME-xxxxx in a refusal.
-            let is_pod =
-                parts.last().is_some_and(|last| last.len() == 5 && parts.len() > 1 && NAMES_A_POD.iter().any(|words| text.contains(words)));
+            let is_pod = parts.last().is_some_and(|last| {
+                last.len() == 5 && parts.len() > 1 && NAMES_A_POD.iter().any(|words| text.contains(words))
+            });
             out += if is_uid {
                 "UID"
             } else if is_id {
@@ -418,7 +436,8 @@ impl Session {
                 continue;
             }
             let ends_by_itself = records.iter().any(|record| {
-                record["stream"] == stream.as_str() && record["path"].as_str().is_some_and(|path| path.contains("timeoutSeconds="))
+                record["stream"] == stream.as_str()
+                    && record["path"].as_str().is_some_and(|path| path.contains("timeoutSeconds="))
             });
             let wanted_only = ends_by_itself && given.starts_with(&wanted);
             if !wanted_only && !same_but_for_repeats(&wanted, &given) {
