@@ -45,7 +45,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::task::AbortOnDropHandle;
 
 use self::{
-    attend::Begin,
+    attend::{Begin, Told},
     cluster::{Cluster, Failure},
     pods::Pods,
 };
@@ -169,8 +169,8 @@ impl KubernetesExecutor {
         loop {
             let failure = match self.left_of(run).await {
                 Ok(left) => {
-                    return Ok(left.map(|(nonce, waited)| {
-                        KubernetesExecution::open(Arc::clone(&self.inner), run, Begin::Existing(nonce), waited)
+                    return Ok(left.map(|(told, waited)| {
+                        KubernetesExecution::open(Arc::clone(&self.inner), run, Begin::Existing(told), waited)
                     }));
                 }
                 Err(failure) => failure,
@@ -184,17 +184,17 @@ impl KubernetesExecutor {
         }
     }
 
-    /// Nonce and age of what the cluster has of a run: its Job, or a pod whose Job somebody took away.
-    async fn left_of(&self, run: RunId) -> Result<Option<(String, Duration)>, Failure> {
+    /// What the supervisor of a run was told and how long ago, if the cluster has anything of it: its Job, or a pod whose Job somebody took away.
+    async fn left_of(&self, run: RunId) -> Result<Option<(Told, Duration)>, Failure> {
         let settings = &self.inner.settings;
         let found = match self.inner.cluster.job(run).await? {
             Some(job) if job::is_ours(job.metadata.labels.as_ref(), settings, run) => {
                 let made = job.metadata.creation_timestamp.clone();
-                create::nonce_of(job.spec.as_ref().and_then(|spec| spec.template.spec.as_ref())).zip(Some(made))
+                create::told(job.spec.as_ref().and_then(|spec| spec.template.spec.as_ref())).zip(Some(made))
             }
             _ => match self.inner.cluster.pod(run).await? {
                 Some(pod) if job::is_ours(pod.metadata.labels.as_ref(), settings, run) => {
-                    create::nonce_of(pod.spec.as_ref()).zip(Some(pod.metadata.creation_timestamp.clone()))
+                    create::told(pod.spec.as_ref()).zip(Some(pod.metadata.creation_timestamp.clone()))
                 }
                 _ => None,
             },
@@ -204,7 +204,7 @@ impl KubernetesExecutor {
             let age = u64::try_from(age_seconds(made.as_ref())).unwrap_or(0);
             Duration::from_secs(age).min(settings.start_limit / 2)
         };
-        Ok(found.map(|(nonce, made)| (nonce, waited(made))))
+        Ok(found.map(|(told, made)| (told, waited(made))))
     }
 
     /// Pods have all the walls of the level `full`: namespaces, filter, and limits for all processes together.

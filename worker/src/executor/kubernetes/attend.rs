@@ -51,8 +51,17 @@ const FINAL_PATIENCE: Duration = Duration::from_secs(120);
 pub(super) enum Begin {
     /// There may be no Job yet.
     Create(Box<StartRequest>),
-    /// There is one, whose frames have this nonce.
-    Existing(String),
+    /// There is one, whose supervisor was told this.
+    Existing(Told),
+}
+
+/// What a supervisor was told that matters here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Told {
+    /// Marks its frames.
+    pub(super) nonce: String,
+    /// Memory that its run may use, in bytes.
+    pub(super) memory_bytes: u64,
 }
 
 /// What the task and the handle of a run share.
@@ -73,6 +82,8 @@ pub(super) struct Attend {
     pub(super) shared: Arc<Shared>,
     pub(super) pods: Watched,
     pub(super) resume: Resume,
+    /// Memory that the run may use, in bytes.
+    memory_bytes: u64,
     /// When the wait for the start began.
     pub(super) since: Instant,
     /// Since when the node has been silent.
@@ -90,6 +101,7 @@ impl Attend {
             shared,
             pods,
             resume: Resume::new(""),
+            memory_bytes: 0,
             since: now.checked_sub(waited).unwrap_or(now),
             silent_since: None,
             phase: String::new(),
@@ -107,12 +119,12 @@ impl Attend {
     }
 
     async fn to_the_end(&mut self, begin: Begin) -> Ending {
-        let nonce = match begin {
-            Begin::Existing(nonce) => Ok(nonce),
+        let told = match begin {
+            Begin::Existing(told) => Ok(told),
             Begin::Create(request) => create::create(self, &request).await,
         };
-        match nonce {
-            Ok(nonce) => self.resume = Resume::new(&nonce),
+        match told {
+            Ok(told) => (self.resume, self.memory_bytes) = (Resume::new(&told.nonce), told.memory_bytes),
             Err(ending) => return ending,
         }
         loop {
@@ -219,7 +231,7 @@ impl Attend {
     /// The supervisor's ending, corrected by what the cluster knows.
     async fn settle(&mut self, mut ending: Ending) -> Ending {
         let by_us = self.is_stopping();
-        if !outcome::is_doubtful(&ending, by_us) {
+        if !outcome::is_doubtful(&ending, by_us, self.memory_bytes) {
             return ending;
         }
         let told = timeout(DOUBT, async {

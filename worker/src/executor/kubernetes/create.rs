@@ -7,7 +7,11 @@ use coderoom_protocol::{run::Reason, supervisor::Ending};
 use k8s_openapi::api::{batch::v1::Job, core::v1::PodSpec};
 use tokio::time::{Instant, sleep};
 
-use super::{attend::Attend, cluster::Failure, job, plan};
+use super::{
+    attend::{Attend, Told},
+    cluster::Failure,
+    job, plan,
+};
 use crate::{
     engine::drive::ending_of,
     executor::StartRequest,
@@ -19,26 +23,27 @@ const FIRST_WAIT: Duration = Duration::from_millis(250);
 /// Longest wait before trying again.
 const MAX_WAIT: Duration = Duration::from_secs(5);
 
-/// Makes the Job or finds it; gives the nonce of its frames, or how the run ends without one.
-pub(super) async fn create(attend: &mut Attend, request: &StartRequest) -> Result<String, Ending> {
+/// Makes the Job or finds it; gives what its supervisor was told, or how the run ends without one.
+pub(super) async fn create(attend: &mut Attend, request: &StartRequest) -> Result<Told, Ending> {
     let settings = &attend.inner.settings;
     let Some(image) = settings.image(request.language).map(str::to_owned) else {
         let words = format!("No image is set for {}.", request.language.as_str());
         return Err(ending_of(Reason::ImageMissing, Some(words)));
     };
     let deadline = attend.since + settings.start_limit;
-    let mut nonce = hex::encode(rand::random::<[u8; 16]>());
+    let nonce = hex::encode(rand::random::<[u8; 16]>());
+    let mut told = Told { nonce, memory_bytes: request.limits.memory_bytes };
     let mut job: Option<Job> = None;
     let mut wait = FIRST_WAIT;
     loop {
         if attend.is_stopping() {
             return Err(ending_of(Reason::StoppedBy, None));
         }
-        let attempt = try_once(attend, request, &image, &nonce, &mut job).await;
+        let attempt = try_once(attend, request, &image, &told.nonce, &mut job).await;
         let (reason, cause) = match attempt {
             Attempt::Made => break,
             Attempt::Found(other) => {
-                nonce = other;
+                told = other;
                 break;
             }
             Attempt::Never(ending) => return Err(ending),
@@ -63,13 +68,13 @@ pub(super) async fn create(attend: &mut Attend, request: &StartRequest) -> Resul
         // The deletion may have come before the Job.
         attend.inner.delete_patiently(attend.run).await;
     }
-    Ok(nonce)
+    Ok(told)
 }
 
 enum Attempt {
     Made,
-    /// It was there; this is its nonce.
-    Found(String),
+    /// It was there, and this is what its supervisor was told.
+    Found(Told),
     NotNow(Reason, String),
     Never(Ending),
 }
@@ -113,8 +118,8 @@ async fn found(attend: &Attend) -> Attempt {
     if job.metadata.deletion_timestamp.is_some() {
         return Attempt::NotNow(Reason::Internal, "An earlier Job of this run is still being deleted.".to_owned());
     }
-    match nonce_of(job.spec.as_ref().and_then(|spec| spec.template.spec.as_ref())) {
-        Some(nonce) => Attempt::Found(nonce),
+    match told(job.spec.as_ref().and_then(|spec| spec.template.spec.as_ref())) {
+        Some(told) => Attempt::Found(told),
         None => {
             let words = "The Job of this run is not one that this version makes.".to_owned();
             Attempt::Never(ending_of(Reason::Internal, Some(words)))
@@ -122,9 +127,10 @@ async fn found(attend: &Attend) -> Attempt {
     }
 }
 
-/// The nonce in a pod's environment.
-pub(super) fn nonce_of(pod: Option<&PodSpec>) -> Option<String> {
+/// What is in a pod's environment.
+pub(super) fn told(pod: Option<&PodSpec>) -> Option<Told> {
     let env = pod?.containers.first()?.env.as_ref()?;
     let text = env.iter().find(|variable| variable.name == SPEC_VARIABLE)?.value.as_ref()?;
-    pod_spec::PodSpec::from_variable(text).ok().map(|spec| spec.nonce)
+    let spec = pod_spec::PodSpec::from_variable(text).ok()?;
+    Some(Told { nonce: spec.nonce, memory_bytes: spec.limits.memory_bytes })
 }

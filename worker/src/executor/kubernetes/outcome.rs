@@ -88,11 +88,15 @@ pub(super) fn correct(ending: &mut Ending, view: Option<&PodView>, stopped_by_us
     }
 }
 
-/// Whether the cluster may know better than this ending.
-pub(super) fn is_doubtful(ending: &Ending, stopped_by_us: bool) -> bool {
+/// Whether the cluster may know better than this ending, and is worth waiting for. A child that was killed for memory
+/// is seen by the runtime, but not under every runtime by the supervisor; whoever used little was not killed for it.
+pub(super) fn is_doubtful(ending: &Ending, stopped_by_us: bool, memory_bytes: u64) -> bool {
     match ending.reason {
         Reason::StoppedBy => !stopped_by_us,
-        Reason::Signal | Reason::ExitCode => ending.signal == Some(9) || ending.exit_code == Some(137),
+        Reason::Signal | Reason::ExitCode if ending.exit_code != Some(0) => {
+            let killed = ending.signal == Some(9) || ending.exit_code == Some(137);
+            killed || ending.peak_memory_bytes.is_none_or(|peak| peak >= memory_bytes / 2)
+        }
         _ => false,
     }
 }

@@ -95,14 +95,22 @@ fn end_that_nobody_of_us_asked_for_is_the_clusters() {
 fn kill_for_memory_that_the_supervisor_did_not_see_is_named() {
     let mut ending = ending_of(Reason::Signal, None);
     ending.signal = Some(9);
-    assert!(is_doubtful(&ending, false));
+    assert!(is_doubtful(&ending, false, 100));
     correct(&mut ending, Some(&recorded("oom")), false);
     assert_eq!(ending.reason, Reason::OutOfMemory);
+    // The shell lived on, and the supervisor could not see why its child had not.
+    let mut survived = ending_of(Reason::ExitCode, None);
+    (survived.exit_code, survived.peak_memory_bytes) = (Some(7), Some(10));
+    assert!(!is_doubtful(&survived, false, 100), "who used little was not killed for it");
+    survived.peak_memory_bytes = Some(99);
+    assert!(is_doubtful(&survived, false, 100));
+    correct(&mut survived, Some(&recorded("oom_of_a_child")), false);
+    assert_eq!(survived.reason, Reason::OutOfMemory);
     let mut fine = ending_of(Reason::ExitCode, None);
     fine.exit_code = Some(0);
     correct(&mut fine, Some(&recorded("oom_of_a_child")), false);
     assert_eq!(fine.reason, Reason::ExitCode, "a run that succeeded has succeeded");
-    assert!(!is_doubtful(&fine, false));
+    assert!(!is_doubtful(&fine, false, 100));
 }
 
 #[test]
