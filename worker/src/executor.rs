@@ -76,6 +76,7 @@ pub enum Executor {
 
 /// A started run. Dropping it leaves the run as it is, to be adopted by whoever comes next.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one for each run, and it is never moved in bulk")]
 pub enum Execution {
     /// Of the local executor.
     Local(local::LocalExecution),

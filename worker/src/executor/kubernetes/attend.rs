@@ -109,7 +109,7 @@ impl Attend {
     }
 
     pub(super) async fn attend(mut self, begin: Begin) {
-        let ending = self.to_the_end(begin).await;
+        let ending = self.until_the_end(begin).await;
         if self.resume.lost() > 0 {
             let frames = self.resume.lost();
             tracing::warn!(run.id = %self.run, frames, "a part of a run's log was rotated away before it was read");
@@ -118,7 +118,7 @@ impl Attend {
         self.shared.backlog.close();
     }
 
-    async fn to_the_end(&mut self, begin: Begin) -> Ending {
+    async fn until_the_end(&mut self, begin: Begin) -> Ending {
         let told = match begin {
             Begin::Existing(told) => Ok(told),
             Begin::Create(request) => create::create(self, &request).await,
