@@ -363,3 +363,92 @@ pub struct Invitation {
     /// Who made the link.
     pub invited_by: UserSummary,
 }
+
+/// What a user has and had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS, utoipa::ToSchema)]
+pub struct UserUsage {
+    /// Tasks they made.
+    #[ts(type = "number")]
+    pub tasks: u64,
+    /// Bytes of all files in them.
+    #[ts(type = "number")]
+    pub storage_bytes: u64,
+    /// Runs that wait or run.
+    #[ts(type = "number")]
+    pub unfinished_runs: u64,
+    /// All runs.
+    #[ts(type = "number")]
+    pub runs: u64,
+    /// Bytes of logs of the runs submitted within the last day.
+    #[ts(type = "number")]
+    pub log_bytes_today: u64,
+    /// API tokens.
+    #[ts(type = "number")]
+    pub tokens: u64,
+    /// Browser sessions.
+    #[ts(type = "number")]
+    pub sessions: u64,
+}
+
+/// One line of the audit log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS, utoipa::ToSchema)]
+pub struct AuditLine {
+    /// Its id: in the order of time.
+    pub id: String,
+    /// Milliseconds since the Unix epoch when it was done.
+    #[ts(type = "number")]
+    pub at: i64,
+    /// Who did it.
+    pub user: Option<UserId>,
+    /// What they were called then.
+    pub user_name: String,
+    /// Where from, for what has to do with signing in.
+    pub address: String,
+    /// What: `sign_in`, `share`, `unshare`, `create_link`, `delete_link`, `transfer`, `delete_task`, `submit`, `stop`,
+    /// `create_token`, `delete_token`, `admin`.
+    pub action: String,
+    /// To which task.
+    pub task: Option<TaskId>,
+    /// What else there is to say.
+    pub detail: String,
+}
+
+/// A page of the audit log, newest first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS, utoipa::ToSchema)]
+pub struct AuditPage {
+    /// The lines.
+    pub lines: Vec<AuditLine>,
+    /// Asks for the page after this one as `before`; absent on the last page.
+    pub next: Option<String>,
+}
+
+/// Another provider that one can sign in with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS, utoipa::ToSchema)]
+pub struct SignInProvider {
+    /// Its name in addresses: `/api/v1/sign-in/with/{name}` sends a browser there.
+    pub name: String,
+    /// What people read.
+    pub title: String,
+}
+
+/// All of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS, utoipa::ToSchema)]
+pub struct SignInProviders {
+    /// In the order of the settings.
+    pub providers: Vec<SignInProvider>,
+}
+
+/// Which node is to drain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DrainWish {
+    /// `this`: the one that gets the request.
+    pub node: String,
+}
+
+/// Unfinished runs of the whole deployment, the oldest first.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ts_rs::TS, utoipa::ToSchema)]
+pub struct UnfinishedRuns {
+    /// The runs.
+    pub runs: Vec<crate::run::Run>,
+}

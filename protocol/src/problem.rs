@@ -88,6 +88,8 @@ codes! {
     RunFinished "run_finished" 409 "The run has ended";
     /// The byte range lies outside the log.
     RangeNotSatisfiable "range_not_satisfiable" 416 "The range lies outside the log";
+    /// The user has as much as one may.
+    QuotaReached "quota_reached" 409 "You have as much as you may";
     /// Too many requests.
     TooManyRequests "too_many_requests" 429 "Too many requests";
     /// The edit could not be stored; the server keeps trying.
@@ -108,13 +110,23 @@ pub struct WireError {
     pub code: ErrorCode,
     /// For people: what is wrong and what to do.
     pub message: String,
+    /// After how many seconds trying again makes sense, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional, type = "number")]
+    pub retry_after_s: Option<u64>,
 }
 
 impl WireError {
     /// An error of `code` that says `message`.
     #[must_use]
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+        Self { code, message: message.into(), retry_after_s: None }
+    }
+
+    /// The same, with the seconds after which trying again makes sense.
+    #[must_use]
+    pub fn retry_after(self, seconds: u64) -> Self {
+        Self { retry_after_s: Some(seconds), ..self }
     }
 
     /// An error that says no more than its title.

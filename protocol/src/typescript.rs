@@ -17,8 +17,9 @@ use crate::{
     },
     gate::ROOT,
     people::{
-        CreatedShareLink, CreatedToken, Invitation, LinkCode, Me, MemberList, NewShareLink, NewToken, PasswordChange,
-        RoleChange, SessionList, ShareLinkList, SignIn, SignInByCode, TokenList, Transfer,
+        AuditPage, CreatedShareLink, CreatedToken, DrainWish, Invitation, LinkCode, Me, MemberList, NewShareLink,
+        NewToken, PasswordChange, RoleChange, SessionList, ShareLinkList, SignIn, SignInByCode, SignInProviders,
+        TokenList, Transfer, UnfinishedRuns, UserUsage,
     },
     problem::{ErrorCode, Problem},
     run::{Reason, RunState},
@@ -112,6 +113,11 @@ pub fn generate() -> String {
     file.visit::<CreatedShareLink>();
     file.visit::<LinkCode>();
     file.visit::<Invitation>();
+    file.visit::<SignInProviders>();
+    file.visit::<UserUsage>();
+    file.visit::<AuditPage>();
+    file.visit::<UnfinishedRuns>();
+    file.visit::<DrainWish>();
     file.text.extend(std::mem::take(&mut file.types).into_values());
 
     file.text.push_str("\n/** What the reply to each request has as `result`. */\nexport type Results = {\n");

@@ -12,6 +12,7 @@ mod kubernetes;
 mod nodes;
 mod parts;
 mod services;
+mod tls;
 mod worker;
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
@@ -72,7 +73,7 @@ struct Shared {
 /// The people of a data directory, without a server: for commands while none runs.
 pub async fn open_people(settings: &Settings) -> anyhow::Result<People> {
     let services = Services::open(settings).await?;
-    Ok(People::open(services.tables, services.bus, Clock::default(), parts::people_settings(settings)))
+    Ok(People::open(services.tables, services.bus, Clock::default(), parts::people_settings(settings)?))
 }
 
 impl Server {
@@ -92,12 +93,17 @@ impl Server {
             }
         };
         identity::check(&tables, &objects).await?;
-        let people = People::open(tables.clone(), bus.clone(), clock.clone(), parts::people_settings(&settings));
+        let people = People::open(tables.clone(), bus.clone(), clock.clone(), parts::people_settings(&settings)?);
         let admin = people.ensure_admin().await.context("make the first user")?;
+        let tls = tls::Tls::of(&settings)?;
         let listener = connections::listen(settings.deployment.listen)
             .with_context(|| format!("listen on {}", settings.deployment.listen))?;
         let address = listener.local_addr().context("read the address of the listener")?;
-        let public_url = settings.server.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
+        let public_url = settings
+            .server
+            .public_url
+            .clone()
+            .unwrap_or_else(|| format!("{}://{address}", if tls.is_some() { "https" } else { "http" }));
         let (executor, sandbox) = match settings.runs.slots {
             Some(0) => (None, executor::elsewhere()),
             _ => executor::open(&settings, &objects).await,
@@ -147,7 +153,11 @@ impl Server {
         tokio::spawn(app.people.clone().listen(app.draining.clone()));
         let stop_listening = CancellationToken::new();
         let limits = connections::Limits::new(&app.settings, &app.draining, &app.tracker);
-        let serving = connections::serve(listener, http::router(app.clone()), limits.clone(), stop_listening.clone());
+        if let Some(tls) = &tls {
+            tokio::spawn(tls.clone().watch(app.draining.clone()));
+        }
+        let with_tls = limits.clone().with_tls(tls);
+        let serving = connections::serve(listener, http::router(app.clone()), with_tls, stop_listening.clone());
         let listener = tokio::spawn(serving);
         let metrics_listener = match app.settings.server.metrics_listen {
             None => None,

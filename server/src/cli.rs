@@ -1,5 +1,6 @@
 //! The command line: `coderoom serve` and the commands beside it.
 
+mod admin;
 mod client;
 mod connect;
 mod folder;
@@ -35,6 +36,9 @@ enum Command {
     /// Tasks.
     #[command(subcommand)]
     Task(client::TaskCommand),
+    /// What administrators do: users, runs, nodes, the audit log.
+    #[command(subcommand)]
+    Admin(admin::AdminCommand),
     /// API tokens.
     #[command(subcommand)]
     Token(client::TokenCommand),
@@ -64,6 +68,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => client::finish(client::run(args)),
         Command::Tail(args) => client::finish(client::tail(args)),
         Command::Task(command) => client::finish(client::task(command)),
+        Command::Admin(command) => client::finish(admin::admin(command)),
         Command::Token(command) => client::finish(client::token(command)),
         Command::Config { markdown: true, .. } => print(&crate::config::print::reference()),
         Command::Config { flags, markdown: false } => match flags.load() {

@@ -136,6 +136,13 @@ impl Settings {
             return Err("people.attempts_per_address and people.attempts_per_name must be at least 1".into());
         }
         self.check_services()?;
+        if self.limits.requests_per_address == 0 || self.limits.requests_per_user == 0 {
+            return Err("limits.requests_per_address and limits.requests_per_user must be at least 1".into());
+        }
+        if self.server.tls_certificate.is_some() != self.server.tls_key.is_some() {
+            return Err("server.tls_certificate and server.tls_key go together".into());
+        }
+        crate::people::check_jwt_settings(&self.people)?;
         for proxy in &self.server.trusted_proxies {
             if proxy.parse::<std::net::IpAddr>().is_err() {
                 return Err(format!("server.trusted_proxies has {proxy:?}, which is not an IP address"));

@@ -1,17 +1,21 @@
 //! The HTTP interface: all routes of the server in one place, and what every request passes on its way.
 
 pub mod access;
+pub mod admin;
 pub mod archives;
+pub mod audit;
 pub mod body;
 pub mod caller;
 pub mod disposition;
 pub mod docs;
 pub mod files;
+pub mod guard;
 pub mod health;
 pub mod logs;
 pub mod members;
 pub mod metrics;
 pub mod problem;
+pub mod providers;
 pub mod query;
 pub mod request;
 pub mod runs;
@@ -40,6 +44,9 @@ fn api() -> OpenApiRouter<App> {
         .merge(sign_in::routes())
         .merge(tokens::routes())
         .merge(users::routes())
+        .merge(providers::routes())
+        .merge(admin::routes())
+        .merge(audit::routes())
         .merge(sessions::routes())
         .merge(members::routes())
         .merge(share_links::routes())
@@ -63,6 +70,7 @@ fn described() -> OpenApiRouter<App> {
 /// Every route of the server, ready to answer.
 pub fn router(app: App) -> Router {
     let (api, openapi) = described().split_for_parts();
+    let guarded = app.clone();
     api.merge(docs::routes(openapi))
         .route("/api/{*rest}", axum::routing::any(no_route))
         .merge(health::routes(app.health.clone()))
@@ -73,6 +81,7 @@ pub fn router(app: App) -> Router {
         .with_state(app.clone())
         .merge(sockets::routes(app))
         .layer(middleware::from_fn(problem::every_error))
+        .layer(middleware::from_fn_with_state(guarded, guard::guard))
         .layer(middleware::from_fn(request::observe))
 }
 

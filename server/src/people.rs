@@ -4,13 +4,19 @@
 //! process counts at once.
 
 mod attempts;
+mod audit;
 mod changes;
+mod external;
 mod grant;
+mod jwt;
 mod links;
 mod members;
 mod names;
+mod oidc;
 mod origin;
+mod pace;
 mod password;
+mod quota;
 mod secrets;
 mod sessions;
 mod share_links;
@@ -33,11 +39,15 @@ use coderoom_protocol::{
 };
 use moka::future::Cache;
 
+pub use audit::{Action, AuditFilter};
 pub use changes::AccessChange;
 pub use grant::{Credential, Grant, Right};
+pub use jwt::check_settings as check_jwt_settings;
 pub use members::Member;
 pub use names::{MAX_NAME_CHARACTERS, name_key, normal_name};
+pub use oidc::{Departure, PENDING_COOKIE, PENDING_LIFETIME, ProviderSettings, load as load_providers};
 pub use password::MAX_PASSWORD_BYTES;
+pub use quota::Quota;
 pub use secrets::TOKEN_PREFIX;
 pub use sessions::{SESSION_COOKIE, Session, SignedIn};
 pub use share_links::{NewShareLink, ShareLink};
@@ -114,6 +124,12 @@ pub struct PeopleSettings {
     pub admin_token: Option<String>,
     /// Cookies are only sent over HTTPS.
     pub secure_cookies: bool,
+    /// Other providers that one can sign in with.
+    pub providers: Vec<ProviderSettings>,
+    /// How much one user may have.
+    pub quota: Quota,
+    /// Requests a minute from one address and of one user; `None`: any number.
+    pub requests: Option<(u32, u32)>,
 }
 
 /// A cheap handle to users, sessions, tokens and memberships.
@@ -130,6 +146,10 @@ struct Inner {
     settings: topics::People,
     trusted_origins: Vec<String>,
     secure: bool,
+    providers: oidc::Providers,
+    issuer: Option<jwt::Issuer>,
+    quota: Quota,
+    pace: pace::Pace,
     admin_token: Option<secrets::SecretHash>,
     hasher: password::PasswordHasher,
     attempts: attempts::Attempts,
@@ -161,13 +181,19 @@ impl People {
     /// The people in these tables. Reads nothing yet.
     #[must_use]
     pub fn open(tables: Tables, bus: Bus, clock: Clock, settings: PeopleSettings) -> Self {
-        let PeopleSettings { people, trusted_origins, admin_token, secure_cookies } = settings;
+        let PeopleSettings { people, trusted_origins, admin_token, secure_cookies, providers, quota, requests } =
+            settings;
+        let (per_address, per_user) = requests.unwrap_or((u32::MAX, u32::MAX));
         let inner = Inner {
             tables,
             bus,
             clock,
             trusted_origins,
             secure: secure_cookies,
+            providers: oidc::Providers::new(providers),
+            issuer: jwt::Issuer::of(&people),
+            quota,
+            pace: pace::Pace::new(per_address, per_user),
             admin_token: admin_token.as_deref().map(secrets::hash),
             hasher: password::PasswordHasher::new(people.hashing_at_once),
             attempts: attempts::Attempts::new(people.attempts_per_address, people.attempts_per_name),
@@ -187,19 +213,20 @@ impl People {
         Self { inner: Arc::new(inner) }
     }
 
-    /// The identity behind an API token; `None` when it is unknown or expired, or its user is suspended.
+    /// The identity behind an API token, or a signed token of the issuer in the settings; `None` when it is unknown or expired, or its user is suspended.
     pub async fn by_token(&self, token: &str) -> Result<Option<Identity>, WireError> {
         let hash = secrets::hash(token);
         if self.inner.admin_token.as_ref().is_some_and(|admin| secrets::same(admin, &hash)) {
             return self.first_admin().await;
         }
-        if !token.starts_with(TOKEN_PREFIX) {
+        let is_ours = token.starts_with(TOKEN_PREFIX);
+        if !is_ours && (self.inner.issuer.is_none() || !jwt::looks_signed(token)) {
             return Ok(None);
         }
         if let Some(known) = self.remembered(&hash).await {
             return Ok(Some(known));
         }
-        let found = self.find_token(hash).await?;
+        let found = if is_ours { self.find_token(hash).await? } else { self.find_signed(token).await? };
         Ok(self.remember(hash, found).await)
     }
 

@@ -8,11 +8,13 @@ use coderoom_protocol::{
     control::{Language, Submitted},
     ids::{TaskId, UserId},
     problem::{ErrorCode, WireError},
+    run::Run,
 };
 use coderoom_worker::{language::DEFAULT_COMMAND, runs::SubmitDraft, snapshot::FrozenFile};
 
 use crate::{
     app::App,
+    people::{Action, Identity},
     rooms::read_text::{self, ReadTextError, TextFile},
 };
 
@@ -39,8 +41,30 @@ pub struct SubmitWish {
 /// `run_active`, `too_many_runs`, `invalid`, `not_found`, `not_stored` (edits cannot be stored at the moment),
 /// `sandbox_unavailable`, `unavailable`. After an error nothing is queued.
 pub async fn submit(app: &App, wish: SubmitWish) -> Result<Submitted, WireError> {
-    let SubmitWish { task, user, command, remarks } = wish;
+    let (user, task) = (wish.user, wish.task);
     app.require_sandbox()?;
+    app.people.check_logs(user).await?;
+    let submitted = freeze_and_queue(app, wish).await?;
+    app.people.note(user, Action::Submit, Some(task), &submitted.run.id.to_string()).await;
+    Ok(submitted)
+}
+
+/// Queues the snapshot of an earlier run again. The caller has checked that they may.
+///
+/// # Errors
+/// Those of [`submit`], and `not_found` when the files of the earlier run are no longer stored.
+pub async fn rerun_of(app: &App, by: &Identity, run: &Run) -> Result<Submitted, WireError> {
+    app.require_sandbox()?;
+    app.people.check_logs(by.user).await?;
+    let submitted = app.runs.rerun(run.id, by.user).await?;
+    let detail = format!("{} again as {}", run.id, submitted.run.id);
+    app.people.note(by.user, Action::Submit, Some(run.task), &detail).await;
+    Ok(submitted)
+}
+
+/// [`submit`] without what is asked before and noted after it.
+async fn freeze_and_queue(app: &App, wish: SubmitWish) -> Result<Submitted, WireError> {
+    let SubmitWish { task, user, command, remarks } = wish;
     app.rooms.barrier(task).await?;
     let mut tx = app.tables.begin_read().await.map_err(tables_failed)?;
     let language = language_of(&mut tx, task).await?;

@@ -12,6 +12,34 @@ export const TASK_ADDRESS = "@task";
 /** The name of the one shared text in every document. */
 export const ROOT = "source";
 
+/** One line of the audit log. */
+export type AuditLine = {
+  /** Its id: in the order of time. */
+  id: string,
+  /** Milliseconds since the Unix epoch when it was done. */
+  at: number,
+  /** Who did it. */
+  user: UserId | null,
+  /** What they were called then. */
+  user_name: string,
+  /** Where from, for what has to do with signing in. */
+  address: string,
+  /** What: `sign_in`, `share`, `unshare`, `create_link`, `delete_link`, `transfer`, `delete_task`, `submit`, `stop`, `create_token`, `delete_token`, `admin`. */
+  action: string,
+  /** To which task. */
+  task: TaskId | null,
+  /** What else there is to say. */
+  detail: string,
+};
+
+/** A page of the audit log, newest first. */
+export type AuditPage = {
+  /** The lines. */
+  lines: Array<AuditLine>,
+  /** Asks for the page after this one as `before`; absent on the last page. */
+  next: string | null,
+};
+
 /** What a client asks for. */
 export type ClientMessage = {
   /** Chosen by the client, comes back in the reply; at most 64 bytes. */
@@ -111,8 +139,14 @@ export type CreatedToken = {
   about: TokenLine,
 };
 
+/** Which node is to drain. */
+export type DrainWish = {
+  /** `this`: the one that gets the request. */
+  node: string,
+};
+
 /** What went wrong, for programs. Each code has one HTTP status and one title. */
-export type ErrorCode = "bad_request" | "sign_in_required" | "wrong_password" | "not_allowed" | "origin_refused" | "not_found" | "method_not_allowed" | "bad_path" | "path_taken" | "case_conflict" | "file_folder_conflict" | "move_into_itself" | "main_file" | "not_text" | "file_too_large" | "task_too_large" | "too_many_files" | "body_too_large" | "bad_archive" | "invalid" | "name_taken" | "run_active" | "too_many_runs" | "run_finished" | "range_not_satisfiable" | "too_many_requests" | "not_stored" | "sandbox_unavailable" | "unavailable" | "internal";
+export type ErrorCode = "bad_request" | "sign_in_required" | "wrong_password" | "not_allowed" | "origin_refused" | "not_found" | "method_not_allowed" | "bad_path" | "path_taken" | "case_conflict" | "file_folder_conflict" | "move_into_itself" | "main_file" | "not_text" | "file_too_large" | "task_too_large" | "too_many_files" | "body_too_large" | "bad_archive" | "invalid" | "name_taken" | "run_active" | "too_many_runs" | "run_finished" | "range_not_satisfiable" | "quota_reached" | "too_many_requests" | "not_stored" | "sandbox_unavailable" | "unavailable" | "internal";
 
 /** Result of `create_file` and `create_blob`. */
 export type FileCreated = {
@@ -562,6 +596,20 @@ export type SignInByCode = {
   code: string,
 };
 
+/** Another provider that one can sign in with. */
+export type SignInProvider = {
+  /** Its name in addresses: `/api/v1/sign-in/with/{name}` sends a browser there. */
+  name: string,
+  /** What people read. */
+  title: string,
+};
+
+/** All of them. */
+export type SignInProviders = {
+  /** In the order of the settings. */
+  providers: Array<SignInProvider>,
+};
+
 /** One file of a snapshot. */
 export type SnapshotFile = {
   /** Path in the task. */
@@ -773,6 +821,12 @@ export type TreeChanged = {
   changes: Array<TreeChange>,
 };
 
+/** Unfinished runs of the whole deployment, the oldest first. */
+export type UnfinishedRuns = {
+  /** The runs. */
+  runs: Array<Run>,
+};
+
 /** A person or program that signs in. */
 export type UserId = string;
 
@@ -782,6 +836,24 @@ export type UserSummary = {
   id: UserId,
   /** The name shown to others. */
   name: string,
+};
+
+/** What a user has and had. */
+export type UserUsage = {
+  /** Tasks they made. */
+  tasks: number,
+  /** Bytes of all files in them. */
+  storage_bytes: number,
+  /** Runs that wait or run. */
+  unfinished_runs: number,
+  /** All runs. */
+  runs: number,
+  /** Bytes of logs of the runs submitted within the last day. */
+  log_bytes_today: number,
+  /** API tokens. */
+  tokens: number,
+  /** Browser sessions. */
+  sessions: number,
 };
 
 /** What a client needs to begin. */
@@ -810,6 +882,8 @@ export type WireError = {
   code: ErrorCode,
   /** For people: what is wrong and what to do. */
   message: string,
+  /** After how many seconds trying again makes sense, where that is known. */
+  retry_after_s?: number,
 };
 
 /** What the reply to each request has as `result`. */
@@ -880,6 +954,7 @@ export const ERRORS: Readonly<Record<ErrorCode, { status: number; title: string 
   too_many_runs: { status: 429, title: "You have too many unfinished runs" },
   run_finished: { status: 409, title: "The run has ended" },
   range_not_satisfiable: { status: 416, title: "The range lies outside the log" },
+  quota_reached: { status: 409, title: "You have as much as you may" },
   too_many_requests: { status: 429, title: "Too many requests" },
   not_stored: { status: 503, title: "Storing fails at the moment" },
   sandbox_unavailable: { status: 503, title: "Code cannot be contained here" },

@@ -21,6 +21,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt as _;
 
+use super::tls::Tls;
 use crate::config::Settings;
 
 /// Connections that the system keeps for us until we accept them.
@@ -46,6 +47,8 @@ pub(super) struct Limits {
     draining: CancellationToken,
     /// Counts connections.
     tracker: TaskTracker,
+    /// Set where connections begin with a TLS handshake.
+    tls: Option<Tls>,
 }
 
 impl Limits {
@@ -55,7 +58,13 @@ impl Limits {
             header_timeout: settings.server.header_timeout,
             draining: draining.clone(),
             tracker: tracker.clone(),
+            tls: None,
         }
+    }
+
+    /// The same with TLS, if there is one.
+    pub(super) fn with_tls(self, tls: Option<Tls>) -> Self {
+        Self { tls, ..self }
     }
 }
 
@@ -96,6 +105,22 @@ async fn serve_connection(
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY could not be set");
     }
+    let Some(tls) = &limits.tls else { return serve_http(stream, peer, router, limits, permit).await };
+    // A handshake is bounded as the headers are.
+    match tokio::time::timeout(limits.header_timeout, tls.accept(stream)).await {
+        Ok(Ok(stream)) => serve_http(stream, peer, router, limits, permit).await,
+        Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+        Err(_) => tracing::debug!("a TLS handshake took too long"),
+    }
+}
+
+async fn serve_http<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    stream: S,
+    peer: SocketAddr,
+    router: Router,
+    limits: Limits,
+    permit: OwnedSemaphorePermit,
+) {
     let answer = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
         router.clone().oneshot(request.map(Body::new))
@@ -121,18 +146,18 @@ async fn serve_connection(
 
 /// A connection that counts against `server.max_connections` until it is gone, also after it became a WebSocket.
 #[derive(Debug)]
-struct CountedStream {
-    stream: TcpStream,
+struct CountedStream<S> {
+    stream: S,
     _permit: OwnedSemaphorePermit,
 }
 
-impl AsyncRead for CountedStream {
+impl<S: AsyncRead + Unpin> AsyncRead for CountedStream<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
 
-impl AsyncWrite for CountedStream {
+impl<S: AsyncWrite + Unpin> AsyncWrite for CountedStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }

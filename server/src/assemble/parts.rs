@@ -11,26 +11,36 @@ use futures_util::future::BoxFuture;
 
 use crate::{
     config::{Settings, topics::BusKind, value::Secret},
-    people::{People, PeopleSettings},
+    people::{People, PeopleSettings, Quota, load_providers},
     rooms::{Ask, RoomSettings, Rooms},
     sockets::SocketSettings,
     tasks::TaskSettings,
 };
 
-pub(super) fn people_settings(settings: &Settings) -> PeopleSettings {
-    PeopleSettings {
+pub(super) fn people_settings(settings: &Settings) -> anyhow::Result<PeopleSettings> {
+    let limits = &settings.limits;
+    Ok(PeopleSettings {
+        providers: settings.people.oidc_file.as_deref().map(load_providers).transpose()?.unwrap_or_default(),
+        quota: Quota {
+            tasks: limits.max_tasks_per_user,
+            storage_bytes: limits.max_storage_per_user.0,
+            log_bytes_per_day: limits.max_logs_per_user.0,
+        },
+        requests: Some((limits.requests_per_address, limits.requests_per_user)),
         people: settings.people.clone(),
         trusted_origins: settings.server.trusted_origins.iter().chain(&settings.server.public_url).cloned().collect(),
         admin_token: settings.deployment.admin_token.clone().map(|Secret(token)| token),
         secure_cookies: settings.people.secure_cookies
+            || settings.server.tls_certificate.is_some()
             || settings.server.public_url.as_ref().is_some_and(|url| url.starts_with("https://")),
-    }
+    })
 }
 
 pub(super) fn socket_settings(settings: &Settings) -> SocketSettings {
     SocketSettings {
         max_frame_bytes: settings.sockets.max_frame_size.as_usize(),
         max_per_user: settings.sockets.max_per_user,
+        max_per_address: settings.sockets.max_per_address,
         max_frames_per_second: settings.sockets.frames_per_second,
         max_bytes_per_second: settings.sockets.bytes_per_second.as_usize(),
         outbox_bytes: settings.sockets.outbox_size.as_usize(),

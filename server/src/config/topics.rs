@@ -175,6 +175,10 @@ topic! {
         metrics_token: Option<Secret> = None;
         /// A further address for `/metrics` and `/health`, such as `0.0.0.0:9100`, for those who cannot sign in. Not set: none.
         metrics_listen: Option<SocketAddr> = None;
+        /// File with the certificate (and those between it and the root) in PEM form, for HTTPS. It is read again when it changes. Not set: HTTP.
+        tls_certificate: Option<PathBuf> = None;
+        /// File with the certificate's private key in PEM form.
+        tls_key: Option<PathBuf> = None;
         /// Most connections at once; further ones wait in the system's queue.
         max_connections: usize = 10_000;
         /// Time for a request's headers to arrive whole.
@@ -199,6 +203,16 @@ topic! {
         max_task_size: ByteSize = ByteSize::gib(1);
         /// Most files of a task.
         max_files: u64 = 50_000;
+        /// Most tasks that one user makes.
+        max_tasks_per_user: u64 = 10_000;
+        /// All files of the tasks that one user made, together; nothing is made or uploaded beyond it.
+        max_storage_per_user: ByteSize = ByteSize::gib(100);
+        /// Logs of the runs that one user submits within 24 hours, together; no run is submitted beyond it.
+        max_logs_per_user: ByteSize = ByteSize::gib(10);
+        /// Requests from one address, each minute (IPv6: from one /64 network).
+        requests_per_address: u32 = 30_000;
+        /// Requests of one user, each minute.
+        requests_per_user: u32 = 20_000;
     }
 }
 
@@ -213,6 +227,8 @@ topic! {
         bytes_per_second: ByteSize = ByteSize::mib(16);
         /// Sockets one user may have open at once on one node.
         max_per_user: usize = 500;
+        /// Sockets one address may have open at once on one node.
+        max_per_address: usize = 5_000;
         /// What may wait for one slow socket before its edits are replaced by one later difference.
         outbox_size: ByteSize = ByteSize::kib(512);
         /// What may wait for one socket in all before it is closed.
@@ -253,6 +269,20 @@ topic! {
         session_rotation: Duration = Duration::from_secs(86_400);
         /// Who has a socket open is looked up again after so long, in case an announcement was lost. Announced changes count at once.
         recheck: Duration = Duration::from_secs(5);
+        /// TOML file with a table `[[provider]]` for each OpenID Connect provider: `name`, `issuer`, `client_id`, and if need be `title`, `client_secret`, `scopes`. Not set: none.
+        oidc_file: Option<PathBuf> = None;
+        /// Where the keys of another platform's issuer are, in the form of a JWKS: its signed tokens (JWT) are taken like API tokens. Not set: none are.
+        jwt_jwks_url: Option<String> = None;
+        /// What `iss` of a signed token must be.
+        jwt_issuer: Option<String> = None;
+        /// What `aud` of a signed token must have one of.
+        jwt_audience: Vec<String> = Vec::new();
+        /// How a signed token may be signed.
+        jwt_algorithms: Vec<String> = vec!["RS256".into(), "ES256".into(), "EdDSA".into()];
+        /// How far the issuer's clock may be from ours.
+        jwt_leeway: Duration = Duration::from_secs(30);
+        /// Whether somebody who proves who they are elsewhere gets a user at the first visit.
+        create_external_users: bool = true;
         /// Shortest password, in characters.
         min_password_length: usize = 8;
         /// Attempts to sign in from one address, each minute.

@@ -82,7 +82,7 @@ struct ImportQuery {
     params(("task" = String, Path, description = "the task"), ImportQuery),
     request_body(content = Vec<u8>, content_type = "application/zip"),
     responses((status = 200, body = TreeChanged), (status = 403, description = "not_allowed"), (status = 404, description = "not_found"),
-        (status = 409, description = "path_taken, case_conflict, file_folder_conflict, main_file"),
+        (status = 409, description = "path_taken, case_conflict, file_folder_conflict, main_file, quota_reached"),
         (status = 413, description = "task_too_large, too_many_files, body_too_large"), (status = 422, description = "bad_archive, bad_path")))]
 async fn import_archive(
     State(app): State<App>,
@@ -93,6 +93,7 @@ async fn import_archive(
     body: Body,
 ) -> HttpResult<Json<TreeChanged>> {
     let Entered { task, .. } = enter(&app, &identity, &task, Right::Edit).await?;
+    app.people.check_storage(identity.user, false).await?;
     let target = ImportTarget { folder: query.folder.as_deref(), replace: query.replace, declared: declared(&headers) };
     let stream = body.into_data_stream().map_err(io::Error::other);
     Ok(Json(app.tasks.import(task, &identity, target, stream).await?))

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use axum::{
     extract::{ConnectInfo, FromRequestParts},
-    http::{HeaderMap, request::Parts},
+    http::{Extensions, HeaderMap, request::Parts},
 };
 use coderoom_protocol::problem::ErrorCode;
 
@@ -20,7 +20,10 @@ impl FromRequestParts<App> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Self::Rejection> {
         match app.people.by_headers(&parts.headers).await? {
-            Some(identity) => Ok(Self(identity)),
+            Some(identity) => {
+                app.people.pace_user(identity.user)?;
+                Ok(Self(identity))
+            }
             None => Err(ErrorCode::SignInRequired.into()),
         }
     }
@@ -62,10 +65,15 @@ impl FromRequestParts<App> for ClientAddress {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Self::Rejection> {
-        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip());
-        let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-        Ok(Self(client_address(peer, &parts.headers, &app.settings.server.trusted_proxies)))
+        Ok(Self(address_of(&parts.extensions, &parts.headers, app)))
     }
+}
+
+/// The address that a request came from.
+pub(crate) fn address_of(extensions: &Extensions, headers: &HeaderMap, app: &App) -> IpAddr {
+    let peer = extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip());
+    let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    client_address(peer, headers, &app.settings.server.trusted_proxies)
 }
 
 /// Walks back from the connection's other end as long as trusted proxies vouch for the one before them.

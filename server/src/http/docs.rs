@@ -64,7 +64,16 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch].into_iter().flatten()
 }
 
-/// Every error has the same body; a route may end in one that it does not list, too.
+/// What every route may answer whether it lists it or not.
+const EVERYWHERE: [(&str, &str); 5] = [
+    ("400", "bad_request"),
+    ("401", "sign_in_required"),
+    ("422", "invalid"),
+    ("429", "too_many_requests, with Retry-After"),
+    ("503", "unavailable, with nothing done"),
+];
+
+/// Every error has the same body, and some can come from everywhere.
 fn name_the_error(operation: &mut Operation) {
     let problem = || RefOr::T(Content::new(Some(Ref::from_schema_name("Problem"))));
     for (status, response) in &mut operation.responses.responses {
@@ -72,9 +81,12 @@ fn name_the_error(operation: &mut Operation) {
             response.content.insert("application/problem+json".into(), problem());
         }
     }
-    let mut other = ApiResponse::new("any other error");
-    other.content.insert("application/problem+json".into(), problem());
-    operation.responses.responses.insert("default".into(), RefOr::T(other));
+    let too_large = operation.request_body.is_some().then_some(("413", "body_too_large"));
+    for (status, about) in EVERYWHERE.into_iter().chain(too_large) {
+        let mut other = ApiResponse::new(about);
+        other.content.insert("application/problem+json".into(), problem());
+        operation.responses.responses.entry(status.into()).or_insert(RefOr::T(other));
+    }
 }
 
 /// The description and the page.

@@ -121,7 +121,7 @@ struct SuccessorQuery {
     request_body(content = Vec<u8>, content_type = "application/octet-stream"),
     responses((status = 200, body = FileStored, description = "something was there"), (status = 201, body = FileStored, description = "nothing was there"),
         (status = 403, description = "not_allowed"), (status = 404, description = "not_found"),
-        (status = 409, description = "case_conflict, file_folder_conflict, main_file"),
+        (status = 409, description = "case_conflict, file_folder_conflict, main_file, quota_reached"),
         (status = 413, description = "task_too_large, too_many_files"), (status = 422, description = "bad_path"),
         (status = 503, description = "not_stored")))]
 async fn put_file(
@@ -133,6 +133,7 @@ async fn put_file(
     body: Body,
 ) -> HttpResult<(StatusCode, Json<FileStored>)> {
     let Entered { task, .. } = enter(&app, &identity, &task, Right::Edit).await?;
+    app.people.check_storage(identity.user, false).await?;
     let target = UploadTarget { path: &path, declared: declared(&headers), new_main: query.new_main.as_deref() };
     let stream = body.into_data_stream().map_err(io::Error::other);
     let stored = app.tasks.upload(&app.rooms, task, &identity, target, stream).await?;

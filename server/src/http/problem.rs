@@ -22,7 +22,7 @@ pub type HttpResult<T> = Result<T, HttpError>;
 
 impl From<WireError> for HttpError {
     fn from(error: WireError) -> Self {
-        Self { error, retry_after_s: None }
+        Self { retry_after_s: error.retry_after_s, error }
     }
 }
 

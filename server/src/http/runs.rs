@@ -26,8 +26,8 @@ use super::{
 };
 use crate::{
     app::App,
-    people::Right,
-    submit::{SubmitWish, submit},
+    people::{Action, Right},
+    submit::{SubmitWish, rerun_of, submit},
     tasks::failed,
 };
 
@@ -120,7 +120,9 @@ async fn get_run(State(app): State<App>, Caller(identity): Caller, Path(run): Pa
     responses((status = 200, body = Run), (status = 403, description = "not_allowed"), (status = 404, description = "not_found")))]
 async fn stop_run(State(app): State<App>, Caller(identity): Caller, Path(run): Path<String>) -> HttpResult<Json<Run>> {
     let run = enter_run(&app, &identity, &run, Right::Run).await?;
-    Ok(Json(app.runs.stop(run.id, identity.user).await?))
+    let stopped = app.runs.stop(run.id, identity.user).await?;
+    app.people.note(identity.user, Action::Stop, Some(run.task), &run.id.to_string()).await;
+    Ok(Json(stopped))
 }
 
 /// Queues the snapshot of an earlier run again, with the same command.
@@ -134,8 +136,7 @@ async fn rerun(
     Path(run): Path<String>,
 ) -> HttpResult<(StatusCode, Json<Submitted>)> {
     let run = enter_run(&app, &identity, &run, Right::Run).await?;
-    app.require_sandbox()?;
-    Ok((StatusCode::CREATED, Json(app.runs.rerun(run.id, identity.user).await?)))
+    Ok((StatusCode::CREATED, Json(rerun_of(&app, &identity, &run).await?)))
 }
 
 /// What the run left in `output/`, as a zip.

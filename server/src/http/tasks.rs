@@ -25,7 +25,11 @@ use super::{
     problem::HttpResult,
     query::Query,
 };
-use crate::{app::App, people::Right, tasks::TaskFilter};
+use crate::{
+    app::App,
+    people::{Action, Right},
+    tasks::TaskFilter,
+};
 
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
@@ -80,7 +84,8 @@ async fn list_tasks(
 
 /// Makes a task with the default files of its language; the caller becomes its owner.
 #[utoipa::path(post, path = "/tasks", tag = "tasks", request_body = NewTask, responses(
-    (status = 201, body = TaskDetail), (status = 403, description = "not_allowed: the token"), (status = 422, description = "invalid")))]
+    (status = 201, body = TaskDetail), (status = 403, description = "not_allowed: the token"),
+    (status = 409, description = "quota_reached"), (status = 422, description = "invalid")))]
 async fn create_task(
     State(app): State<App>,
     Caller(identity): Caller,
@@ -90,6 +95,7 @@ async fn create_task(
     if identity.grant.tasks().is_some() {
         return Err(WireError::new(ErrorCode::NotAllowed, "A token for named tasks makes no new ones.").into());
     }
+    app.people.check_storage(identity.user, true).await?;
     let task = app.tasks.create(&identity, &new).await?;
     let detail = app.tasks.detail(task, Role::Owner, None).await?;
     let mut response = (StatusCode::CREATED, Json(detail)).into_response();
@@ -143,7 +149,9 @@ async fn delete_task(
     // To the end even when the caller goes away: half a deletion would leave a task without its runs.
     let work = tokio::spawn(async move {
         app.runs.forget_task(task).await?;
-        app.tasks.delete(task).await
+        app.tasks.delete(task).await?;
+        app.people.note(identity.user, Action::DeleteTask, Some(task), "").await;
+        Ok(())
     });
     work.await.unwrap_or_else(|_| Err(WireError::plain(ErrorCode::Internal)))?;
     Ok(StatusCode::NO_CONTENT)

@@ -13,7 +13,10 @@ use serde::Deserialize;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{body::Body, caller::Admin, problem::HttpResult};
-use crate::{app::App, people::User};
+use crate::{
+    app::App,
+    people::{Action, User},
+};
 
 /// Users of one page unless the request says how many.
 const PAGE: u32 = 100;
@@ -57,10 +60,11 @@ async fn list_users(State(app): State<App>, _: Admin, Query(page): Query<PageQue
     (status = 409, description = "name_taken"), (status = 422, description = "invalid")))]
 async fn create_user(
     State(app): State<App>,
-    _: Admin,
+    Admin(by): Admin,
     Body(body): Body<NewUser>,
 ) -> HttpResult<(StatusCode, Json<UserLine>)> {
     let user = app.people.create_user(&body.name, body.password, body.is_admin).await?;
+    app.people.note(by.user, Action::Admin, None, &format!("create {}", user.name)).await;
     Ok((StatusCode::CREATED, Json(line(user))))
 }
 
@@ -73,7 +77,9 @@ async fn suspend_user(
     Path(user): Path<String>,
 ) -> HttpResult<Json<UserLine>> {
     let user = app.people.user(&user).await?.ok_or(ErrorCode::NotFound)?;
-    Ok(Json(line(app.people.set_suspended(&by, user.id, true).await?)))
+    let user = app.people.set_suspended(&by, user.id, true).await?;
+    app.people.note(by.user, Action::Admin, None, &format!("suspend {}", user.name)).await;
+    Ok(Json(line(user)))
 }
 
 /// Lets a suspended user in again.
@@ -81,7 +87,9 @@ async fn suspend_user(
     responses((status = 200, body = UserLine), (status = 403, description = "not_allowed"), (status = 404, description = "not_found")))]
 async fn resume_user(State(app): State<App>, Admin(by): Admin, Path(user): Path<String>) -> HttpResult<Json<UserLine>> {
     let user = app.people.user(&user).await?.ok_or(ErrorCode::NotFound)?;
-    Ok(Json(line(app.people.set_suspended(&by, user.id, false).await?)))
+    let user = app.people.set_suspended(&by, user.id, false).await?;
+    app.people.note(by.user, Action::Admin, None, &format!("resume {}", user.name)).await;
+    Ok(Json(line(user)))
 }
 
 /// Makes a link that signs the user in once: for the first time, or when a password was forgotten.
@@ -89,10 +97,11 @@ async fn resume_user(State(app): State<App>, Admin(by): Admin, Path(user): Path<
     responses((status = 201, body = SignInLink), (status = 403, description = "not_allowed"), (status = 404, description = "not_found")))]
 async fn create_link(
     State(app): State<App>,
-    _: Admin,
+    Admin(by): Admin,
     Path(user): Path<String>,
 ) -> HttpResult<(StatusCode, Json<SignInLink>)> {
     let user = app.people.user(&user).await?.ok_or(ErrorCode::NotFound)?;
+    app.people.note(by.user, Action::Admin, None, &format!("link for {}", user.name)).await;
     let (url, expires_at) = app.sign_in_link(user.id).await?;
     Ok((StatusCode::CREATED, Json(SignInLink { url, expires_at })))
 }

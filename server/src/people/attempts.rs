@@ -48,7 +48,7 @@ impl Attempts {
 }
 
 /// The address for IPv4; for IPv6 the /64 network, because that is what one household or machine gets.
-fn network_of(address: IpAddr) -> IpAddr {
+pub(super) fn network_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(v4) => IpAddr::V4(v4),
         IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) & !u128::from(u64::MAX)).into()),

@@ -42,7 +42,9 @@ impl People {
         let row = tx.query_opt(sql, values![user.to_string()]).await.map_err(store_failed)?;
         tx.commit().await.map_err(store_failed)?;
         let Some(row) = row else { return Err(dead_link().into()) };
-        Ok(self.begin_session(&row, address, before).await?)
+        let signed_in = self.begin_session(&row, address, before).await?;
+        self.note_from(signed_in.identity.user, Some(address), super::Action::SignIn, None, "link").await;
+        Ok(signed_in)
     }
 }
 

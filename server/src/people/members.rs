@@ -9,7 +9,7 @@ use coderoom_protocol::{
 };
 use coderoom_worker::announce::{TaskEvent, task_topic};
 
-use super::{Identity, People, Right, Standing, store_failed};
+use super::{Action, Identity, People, Right, Standing, store_failed};
 
 /// Somebody with a role in a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -158,6 +158,7 @@ impl People {
         put_member(&mut tx, task, user.id, role, expires_at, None).await?;
         tx.commit().await.map_err(store_failed)?;
         self.announce_role(task, user.id).await;
+        self.note(by.user, Action::Share, Some(task), &format!("{} is {}", user.name, role.as_str())).await;
         Ok(Member { user: UserSummary { id: user.id, name: user.name }, role, expires_at, link: None })
     }
 
@@ -177,6 +178,7 @@ impl People {
         tx.commit().await.map_err(store_failed)?;
         self.announce_role(task, to.id).await;
         self.announce_role(task, by.user).await;
+        self.note(by.user, Action::Transfer, Some(task), &format!("to {}", to.name)).await;
         let user = UserSummary { id: to.id, name: to.name };
         Ok(Member { user, role: Role::Owner, expires_at: None, link: None })
     }
@@ -214,6 +216,7 @@ impl People {
         }
         tx.commit().await.map_err(store_failed)?;
         self.announce_role(task, user.id).await;
+        self.note(by.user, Action::Unshare, Some(task), &user.name).await;
         Ok(())
     }
 

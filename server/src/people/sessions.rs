@@ -114,7 +114,9 @@ impl People {
         let (Some(row), true) = (row, matches) else {
             return Err(WireError::plain(ErrorCode::WrongPassword).into());
         };
-        Ok(self.begin_session(&row, address, before).await?)
+        let signed_in = self.begin_session(&row, address, before).await?;
+        self.note_from(signed_in.identity.user, Some(address), super::Action::SignIn, None, "password").await;
+        Ok(signed_in)
     }
 
     /// Begins a session for somebody who proved who they are: the columns id, name, `is_admin` begin `user`.

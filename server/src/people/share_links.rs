@@ -15,7 +15,7 @@ use coderoom_protocol::{
 use uuid::Uuid;
 
 use super::{
-    Identity, People, Right,
+    Action, Identity, People, Right,
     members::{lock_task, put_member},
     secrets, store_failed,
 };
@@ -102,6 +102,7 @@ impl People {
         ];
         tx.execute(sql, values).await.map_err(store_failed)?;
         tx.commit().await.map_err(store_failed)?;
+        self.note(by.user, Action::CreateLink, Some(task), &format!("{id} {}", wish.role.as_str())).await;
         Ok((ShareLink { id, about: wish, created_by: by.summary(), created_at: now, uses: 0 }, code))
     }
 
@@ -131,6 +132,7 @@ impl People {
         for row in gone {
             self.announce_role(task, row.parse(0).map_err(store_failed)?).await;
         }
+        self.note(by.user, Action::DeleteLink, Some(task), &link.to_string()).await;
         Ok(())
     }
 
@@ -160,6 +162,7 @@ impl People {
         put_member(&mut tx, task, by.user, invitation.role, until, link).await?;
         tx.commit().await.map_err(store_failed)?;
         self.announce_role(task, by.user).await;
+        self.note(by.user, Action::Share, Some(task), &format!("joined by link {id}")).await;
         Ok(invitation)
     }
 

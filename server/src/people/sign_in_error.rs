@@ -37,7 +37,8 @@ impl SignInError {
             Self::TooMany(wait) => WireError::new(
                 ErrorCode::TooManyRequests,
                 format!("Too many attempts to sign in; try again in {} seconds.", wait.as_secs() + 1),
-            ),
+            )
+            .retry_after(wait.as_secs() + 1),
         }
     }
 }

@@ -91,6 +91,8 @@ impl People {
         let (id, name) = (token.id.to_string(), token.name.as_str());
         let values = values![id, hash.as_slice(), user.to_string(), name, now, expires_at, words, ids];
         self.inner.tables.execute(sql, values).await.map_err(store_failed)?;
+        let detail = format!("{} {}", token.id, grant_words(&token.scopes));
+        self.note(user, super::Action::CreateToken, None, &detail).await;
         Ok(NewToken { token, secret })
     }
 
@@ -123,6 +125,7 @@ impl People {
             return Err(WireError::plain(ErrorCode::NotFound));
         }
         self.announce_access(user, None).await;
+        self.note(user, super::Action::DeleteToken, None, &id.to_string()).await;
         Ok(())
     }
 
@@ -171,6 +174,10 @@ fn check(wish: TokenWish) -> Result<TokenWish, WireError> {
         return Err(WireError::new(ErrorCode::Invalid, text));
     }
     Ok(TokenWish { name, ..wish })
+}
+
+fn grant_words(scopes: &[Scope]) -> String {
+    join(scopes.iter().map(|scope| scope.as_str()))
 }
 
 fn join(words: impl Iterator<Item = impl ToString>) -> String {

@@ -150,6 +150,22 @@ impl People {
         Ok(changed)
     }
 
+    /// Takes password, sessions and tokens from a user: they come in again by a link that an administrator gives them.
+    /// Who proves who they are elsewhere still does.
+    pub async fn reset(&self, user: UserId) -> Result<(), WireError> {
+        let id = user.to_string();
+        let statements = [
+            "UPDATE users SET password_hash = NULL WHERE id = $1",
+            "DELETE FROM sessions WHERE user_id = $1",
+            "DELETE FROM tokens WHERE user_id = $1",
+            "DELETE FROM sign_in_links WHERE user_id = $1",
+        ];
+        let statements = statements.map(|sql| coderoom_backing::tables::Statement::new(sql, values![id.as_str()]));
+        self.inner.tables.batch(statements.to_vec()).await.map_err(store_failed)?;
+        self.announce_access(user, None).await;
+        Ok(())
+    }
+
     /// Gives somebody a new password and ends their other sessions. Who has a password must say it.
     pub async fn change_password(
         &self,

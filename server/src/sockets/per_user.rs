@@ -1,7 +1,10 @@
-//! Counts the sockets each user has open on this node, and refuses more than one may have.
+//! Counts the sockets that each user, and each address, has open on this node, and refuses more than one may have.
 
 use std::{
     collections::HashMap,
+    fmt::Debug,
+    hash::Hash,
+    net::IpAddr,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -10,40 +13,55 @@ use coderoom_protocol::{
     problem::{ErrorCode, WireError},
 };
 
+/// Seconds after which a refused client may try again: some socket will have closed by then, or not.
+const AGAIN_S: u64 = 10;
+
 /// Open sockets by user. Shared by the routes and by every socket.
-#[derive(Clone, Debug, Default)]
-pub(super) struct PerUser {
-    open: Arc<Mutex<HashMap<UserId, usize>>>,
+pub(super) type PerUser = PerKey<UserId>;
+
+/// Open sockets by address.
+pub(super) type PerAddress = PerKey<IpAddr>;
+
+/// Open sockets by whose they are.
+#[derive(Clone, Debug)]
+pub(super) struct PerKey<K: Eq + Hash> {
+    open: Arc<Mutex<HashMap<K, usize>>>,
 }
 
-/// One open socket of a user; not counted any more when dropped.
-#[derive(Debug)]
-pub(super) struct Counted {
-    all: PerUser,
-    user: UserId,
-}
-
-impl PerUser {
-    /// Counts one more socket. `too_many_requests` when the user has `limit` already.
-    pub(super) fn count(&self, user: UserId, limit: usize) -> Result<Counted, WireError> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = open.entry(user).or_default();
-        if *count >= limit {
-            let message = format!("You have {limit} connections open, and that is the most. Close one first.");
-            return Err(WireError::new(ErrorCode::TooManyRequests, message));
-        }
-        *count += 1;
-        Ok(Counted { all: self.clone(), user })
+impl<K: Eq + Hash> Default for PerKey<K> {
+    fn default() -> Self {
+        Self { open: Arc::default() }
     }
 }
 
-impl Drop for Counted {
+/// One open socket; not counted any more when dropped.
+#[derive(Debug)]
+pub(super) struct Counted<K: Eq + Hash> {
+    all: PerKey<K>,
+    key: K,
+}
+
+impl<K: Eq + Hash + Copy> PerKey<K> {
+    /// Counts one more socket. `too_many_requests` when there are `limit` already.
+    pub(super) fn count(&self, key: K, limit: usize) -> Result<Counted<K>, WireError> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = open.entry(key).or_default();
+        if *count >= limit {
+            let message = format!("You have {limit} connections open, and that is the most. Close one first.");
+            return Err(WireError::new(ErrorCode::TooManyRequests, message).retry_after(AGAIN_S));
+        }
+        *count += 1;
+        Ok(Counted { all: PerKey { open: Arc::clone(&self.open) }, key })
+    }
+}
+
+impl<K: Eq + Hash> Drop for Counted<K> {
     fn drop(&mut self) {
         let mut open = self.all.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = open.get_mut(&self.user) {
+        if let Some(count) = open.get_mut(&self.key) {
             *count -= 1;
             if *count == 0 {
-                open.remove(&self.user);
+                open.remove(&self.key);
             }
         }
     }

@@ -8,6 +8,7 @@ use coderoom_protocol::{
     control::{FileWritten, Request},
     ids::RunId,
     problem::{ErrorCode, WireError},
+    run::Run,
     tree::NodeKind,
 };
 use serde::Serialize;
@@ -15,7 +16,7 @@ use serde_json::{Value, json};
 
 use super::{control::Speaker, follow_log};
 use crate::{
-    people::Right,
+    people::{Action, Right},
     submit::{self, SubmitWish},
 };
 
@@ -87,13 +88,15 @@ async fn submit(speaker: &Speaker, command: Option<String>, remarks: Option<Stri
 
 async fn stop(speaker: &Speaker, run: RunId) -> Answer {
     check_run(speaker, run).await?;
-    result(&speaker.socket.app.runs.stop(run, speaker.identity.user).await?)
+    let Speaker { socket, identity, .. } = speaker;
+    let stopped = socket.app.runs.stop(run, identity.user).await?;
+    socket.app.people.note(identity.user, Action::Stop, Some(socket.task), &run.to_string()).await;
+    result(&stopped)
 }
 
 async fn rerun(speaker: &Speaker, run: RunId) -> Answer {
-    check_run(speaker, run).await?;
-    speaker.socket.app.require_sandbox()?;
-    result(&speaker.socket.app.runs.rerun(run, speaker.identity.user).await?)
+    let run = check_run(speaker, run).await?;
+    result(&submit::rerun_of(&speaker.socket.app, &speaker.identity, &run).await?)
 }
 
 async fn follow(speaker: &Arc<Speaker>, run: RunId, offset: u64) -> Answer {
@@ -166,10 +169,10 @@ async fn tree(speaker: &Speaker) -> Answer {
 }
 
 /// A run of another task looks like one that does not exist.
-async fn check_run(speaker: &Speaker, run: RunId) -> Result<(), WireError> {
+async fn check_run(speaker: &Speaker, run: RunId) -> Result<Run, WireError> {
     let run = speaker.socket.app.runs.get(run).await?;
     if run.task == speaker.socket.task {
-        Ok(())
+        Ok(run)
     } else {
         Err(WireError::new(ErrorCode::NotFound, "There is no such run."))
     }

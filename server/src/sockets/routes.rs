@@ -21,23 +21,27 @@ use super::{
     authenticate::join_task,
     connection::{self, Door},
     control::Speaker,
-    per_user::PerUser,
+    per_user::{PerAddress, PerUser},
     receive::RoomDoor,
     socket::Socket,
     upgrade::{Upgrade, offered_protocols},
     yjs_door::YjsDoor,
 };
-use crate::{app::App, http::problem::HttpError, people::Identity, rooms::event::Framing};
+use crate::{
+    app::App,
+    http::{caller::address_of, problem::HttpError},
+    people::Identity,
+    rooms::event::Framing,
+};
 
 /// The routes of the sockets, ready to be merged into the others. Also begins to watch whether who is attached still may
 /// be, so it must be called inside the runtime.
 pub fn routes(app: App) -> Router {
     let attendance = Attendance::default();
     tokio::spawn(attendance.clone().watch(app.clone()));
-    Router::new()
-        .route("/ws/tasks/{task}", get(room_socket))
-        .route("/yjs/{task}/{*path}", get(second_door))
-        .with_state(Doors { app: Arc::new(app), per_user: PerUser::default(), attendance })
+    Router::new().route("/ws/tasks/{task}", get(room_socket)).route("/yjs/{task}/{*path}", get(second_door)).with_state(
+        Doors { app: Arc::new(app), per_user: PerUser::default(), per_address: PerAddress::default(), attendance },
+    )
 }
 
 /// What both doors need.
@@ -45,6 +49,7 @@ pub fn routes(app: App) -> Router {
 struct Doors {
     app: Arc<App>,
     per_user: PerUser,
+    per_address: PerAddress,
     attendance: Attendance,
 }
 
@@ -69,14 +74,16 @@ async fn room_socket(
 }
 
 async fn open_room_socket(
-    Doors { app, per_user, attendance }: Doors,
+    Doors { app, per_user, per_address, attendance }: Doors,
     task: &str,
     parameters: Parameters,
     request: Request,
 ) -> Result<Response, WireError> {
     refuse_while_draining(&app)?;
     let (mut parts, _) = request.into_parts();
+    let address = address_of(&parts.extensions, &parts.headers, &app);
     let upgrade = Upgrade::of(&mut parts)?;
+    let of_address = per_address.count(address, app.socket_settings.max_per_address)?;
     let task = parse_task(task)?;
     let identity = identify(&app, parameters.token.as_deref(), &parts.headers).await?;
     let speaks_text = offered_protocols(&parts.headers).any(|offered| offered == SUBPROTOCOL);
@@ -87,7 +94,7 @@ async fn open_room_socket(
         None => None,
     };
     let protocol = speaks_text.then_some(HeaderValue::from_static(SUBPROTOCOL));
-    let socket = Socket::new(Arc::clone(&app), (per_user, attendance), task, identity.clone())?;
+    let socket = Socket::new(Arc::clone(&app), (per_user, attendance), of_address, task, identity.clone())?;
     let (response, stream) = upgrade.with_protocol(protocol).answer();
     app.tracker.spawn(async move {
         let Ok(stream) = stream.await else { return };
@@ -118,7 +125,7 @@ async fn second_door(
 }
 
 async fn open_second_door(
-    Doors { app, per_user, attendance }: Doors,
+    Doors { app, per_user, per_address, attendance }: Doors,
     task: &str,
     path: String,
     parameters: Parameters,
@@ -126,7 +133,9 @@ async fn open_second_door(
 ) -> Result<Response, WireError> {
     refuse_while_draining(&app)?;
     let (mut parts, _) = request.into_parts();
+    let address = address_of(&parts.extensions, &parts.headers, &app);
     let upgrade = Upgrade::of(&mut parts)?;
+    let of_address = per_address.count(address, app.socket_settings.max_per_address)?;
     let task = parse_task(task)?;
     // Who may not come in is told so with a close code (see `YjsDoor::open`): these clients read nothing else.
     let identity = match identify(&app, parameters.token.as_deref(), &parts.headers).await {
@@ -135,7 +144,7 @@ async fn open_second_door(
     };
     // Browsers give up a socket whose offered subprotocols are all ignored.
     let protocol = offered_protocols(&parts.headers).next().and_then(|first| HeaderValue::from_str(first).ok());
-    let socket = Socket::new(Arc::clone(&app), (per_user, attendance), task, identity)?;
+    let socket = Socket::new(Arc::clone(&app), (per_user, attendance), of_address, task, identity)?;
     let (response, stream) = upgrade.with_protocol(protocol).answer();
     app.tracker.spawn(async move {
         let Ok(stream) = stream.await else { return };

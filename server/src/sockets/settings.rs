@@ -15,6 +15,8 @@ pub struct SocketSettings {
     pub outbox_hard_bytes: usize,
     /// Sockets one user may have open at once on this node.
     pub max_per_user: usize,
+    /// Sockets one address may have open at once on this node.
+    pub max_per_address: usize,
     /// Frames a client may send in a second; a faster one is read more slowly.
     pub max_frames_per_second: u32,
     /// Bytes a client may send in a second; a faster one is read more slowly.
@@ -60,6 +62,7 @@ impl Default for SocketSettings {
             outbox_bytes: outbox.edits_bytes,
             outbox_hard_bytes: outbox.hard_bytes,
             max_per_user: 500,
+            max_per_address: 5_000,
             max_frames_per_second: 20_000,
             max_bytes_per_second: 16 * 1024 * 1024,
             waiting_bytes: 5 * 1024 * 1024,

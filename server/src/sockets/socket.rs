@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    net::IpAddr,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -39,7 +40,9 @@ pub(super) struct Socket {
     /// Who opened it, as far as the upgrade request said.
     pub(super) identity: Option<Identity>,
     /// The socket as one of its user's, once the user is known.
-    counted: Mutex<Option<Counted>>,
+    counted: Mutex<Option<Counted<UserId>>>,
+    /// The socket as one of its address.
+    _of_address: Counted<IpAddr>,
     per_user: PerUser,
     /// Where its sessions are noted while they are attached.
     pub(super) attendance: Attendance,
@@ -66,6 +69,7 @@ impl Socket {
     pub(super) fn new(
         app: Arc<App>,
         (per_user, attendance): (PerUser, Attendance),
+        of_address: Counted<IpAddr>,
         task: TaskId,
         identity: Option<Identity>,
     ) -> Result<Arc<Self>, WireError> {
@@ -75,6 +79,7 @@ impl Socket {
         let user = identity.as_ref().map(|identity| identity.user);
         let socket = Self {
             counted: Mutex::new(None),
+            _of_address: of_address,
             per_user,
             attendance,
             app,

@@ -9,8 +9,12 @@ use coderoom_server::assemble::Server;
 use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
 
+mod elsewhere;
+mod limits;
+mod provider;
 mod served;
 mod sharing;
+mod tls;
 
 use served::{DAY_MS, cookie, serve, settings};
 

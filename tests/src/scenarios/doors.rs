@@ -26,8 +26,12 @@ use crate::{
 const AT_ONCE: usize = 4;
 
 /// Settings of the matrix: nothing that counts how often somebody comes.
-const SETTINGS: &[(&str, &str)] =
-    &[("CODEROOM_PEOPLE_ATTEMPTS_PER_ADDRESS", "1000000"), ("CODEROOM_PEOPLE_ATTEMPTS_PER_NAME", "1000000")];
+const SETTINGS: &[(&str, &str)] = &[
+    ("CODEROOM_PEOPLE_ATTEMPTS_PER_ADDRESS", "1000000"),
+    ("CODEROOM_PEOPLE_ATTEMPTS_PER_NAME", "1000000"),
+    ("CODEROOM_LIMITS_REQUESTS_PER_ADDRESS", "10000000"),
+    ("CODEROOM_LIMITS_REQUESTS_PER_USER", "10000000"),
+];
 
 /// Every route of HTTP that the server describes, as `GET /api/v1/tasks/{task}`.
 async fn described(server: &Server) -> BTreeSet<String> {

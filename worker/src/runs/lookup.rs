@@ -54,6 +54,14 @@ impl Runs {
         self.list(task, None, limit).await
     }
 
+    /// Runs of all tasks that wait or run, the oldest first, at most `limit`.
+    ///
+    /// # Errors
+    /// `unavailable`.
+    pub async fn unfinished(&self, limit: u32) -> std::result::Result<Vec<Run>, WireError> {
+        Ok(self.unfinished_inner(limit).await?)
+    }
+
     /// Place of a queued run in the line, 1 is next; `None` when it does not wait.
     ///
     /// # Errors
@@ -98,6 +106,12 @@ impl Runs {
         let sql = format!("{SELECT} WHERE r.task_id = $1 AND r.number < $2 ORDER BY r.number DESC LIMIT $3");
         let before = before.map_or(i64::MAX, i64::from);
         let rows = self.tables().query(sql, values![task.to_string(), before, limit]).await?;
+        self.records(&rows).await
+    }
+
+    async fn unfinished_inner(&self, limit: u32) -> Result<Vec<Run>> {
+        let sql = format!("{SELECT} WHERE r.state IN (1, 2) ORDER BY r.submitted_at, r.id LIMIT $1");
+        let rows = self.tables().query(sql, values![limit]).await?;
         self.records(&rows).await
     }
 

@@ -48,8 +48,8 @@ pub(super) async fn knock(cast: &Cast, door: &str, who: &str, person: &Knocker, 
     let words = answer.text().await.unwrap_or_default();
     let holds = match cell {
         Cell::Refused(expected) => status == expected,
-        // Which files the page has does not matter here.
-        Cell::Allowed if door == "GET /{*file}" => matches!(status, 200..400 | 404),
+        // Which files and providers there are does not matter here.
+        Cell::Allowed if door == "GET /{*file}" || door.ends_with("/{provider}") => matches!(status, 200..400 | 404),
         Cell::Allowed => !matches!(status, 401 | 403..=405 | 500..),
     };
     if holds {
@@ -90,9 +90,16 @@ async fn filled(
         ("DELETE", "/tokens/{id}") => (at.replace("{id}", &own_token(cast, who, is_allowed).await), Body::None),
         ("DELETE", "/sessions/{id}") => (at.replace("{id}", &own_session(cast, who, is_allowed).await), Body::None),
         ("POST", "/users") => (at, json(json!({ "name": format!("u-{unique}"), "password": PASSWORD }))),
-        ("POST", "/users/{user}/suspend") => (at.replace("{user}", &spare_user(cast, is_allowed).await), Body::None),
+        ("POST", "/users/{user}/suspend" | "/users/{user}/reset") => {
+            (at.replace("{user}", &spare_user(cast, is_allowed).await), Body::None)
+        }
         ("POST", _) if path.contains("/users/{user}/") => (at.replace("{user}", &cast.spare), Body::None),
         ("GET", _) if path.contains("/users/{user}/") => (at.replace("{user}", &cast.spare), Body::None),
+        // There is no such provider, whoever asks.
+        ("GET", "/sign-in/with/{provider}" | "/sign-in/back/{provider}") => {
+            (at.replace("{provider}", "nowhere"), Body::None)
+        }
+        ("POST", "/admin/drain") => (at, json(json!({ "node": "another" }))),
         ("PUT", "/tasks/{task}/members/{user}") => {
             (at.replace("{user}", &cast.spare), json(json!({ "role": "viewer" })))
         }
