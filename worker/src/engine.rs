@@ -1,6 +1,7 @@
 //! The engine: takes runs from the queue while it has free slots, and drives each from claim to end.
 //! Signals (doorbell, bus) make it quick; regular looks at the tables make it right.
 
+mod dead_letters;
 mod detach;
 pub(crate) mod drive;
 pub(crate) mod driven;

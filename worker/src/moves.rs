@@ -65,11 +65,22 @@ pub(crate) async fn stop(runs: &Runs, run: RunId, by: UserId) -> Result<Stop> {
 }
 
 /// 1→4: a queued run will never start. Whether it was still queued.
-pub(crate) async fn fail_queued(runs: &Runs, run: RunId, reason: Reason, detail: Option<String>) -> Result<bool> {
+async fn fail_queued(runs: &Runs, run: RunId, reason: Reason, detail: Option<String>) -> Result<bool> {
     let sql = "UPDATE runs SET state = 4, phase = 'ended', reason = $2, detail = $3, log_sha256 = $4, ended_at = $5
                WHERE id = $1 AND state = 1";
     let values = values![run.to_string(), reason.as_str(), detail, EMPTY_SHA256, runs.clock().now_ms()];
     Ok(runs.tables().execute(sql, values).await? == 1)
+}
+
+/// As [`fail_queued`], and tells everybody if it was.
+pub(crate) async fn end_waiting(runs: &Runs, run: RunId, reason: Reason, detail: String) -> Result<bool> {
+    let ended = fail_queued(runs, run, reason, Some(detail)).await?;
+    if ended {
+        runs.announce_or_log(run).await;
+        runs.announce_log_end(run).await;
+        runs.announce_line(RunState::Failed).await;
+    }
+    Ok(ended)
 }
 
 /// 2→3, 2→4 or 2→5 of a run that `owner` has, as `outcome` and the row's wish to stop demand: a wish that was stored

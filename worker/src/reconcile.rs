@@ -1,13 +1,14 @@
 //! Comparing what is with what should be: bells that were not rung, runs that waited too long, runs whose owner is gone.
 //! It takes no orders; it looks, at start and regularly, and mends.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use coderoom_backing::values;
-use coderoom_protocol::{
-    ids::RunId,
-    run::{Reason, RunState},
-};
+use coderoom_protocol::{ids::RunId, run::Reason};
 use tokio::{
     sync::mpsc,
     time::{Instant, sleep},
@@ -20,8 +21,8 @@ use crate::{
     moves,
 };
 
-/// A doorbell in the outbox for longer than this is rung here, in milliseconds: whoever put it there did not come to it.
-const OUTBOX_AGE_MS: i64 = 5000;
+/// A doorbell in the outbox for longer than this is rung here: whoever put it there did not come to it.
+const OUTBOX_AGE: Duration = Duration::from_secs(5);
 
 /// A run that waits is rung for again at this interval, in case its bell was lost.
 const RING_AGAIN: Duration = Duration::from_secs(300);
@@ -41,7 +42,8 @@ struct Beat {
 /// What was seen of a waiting run.
 #[derive(Debug)]
 struct Wait {
-    /// Its age by the wall clock when it was seen first.
+    /// Its age when it was seen first, where one clock wrote and reads it; else nothing, for a clock may be wrong by
+    /// minutes. A run that waits too long for that reason is ended by the broker's own measure.
     age: Duration,
     since: Instant,
     rung_at: Instant,
@@ -54,11 +56,13 @@ pub(crate) struct Reconciler {
     adopt: mpsc::Sender<Begin>,
     beats: HashMap<RunId, Beat>,
     waits: HashMap<RunId, Wait>,
+    /// When a doorbell was first seen in the outbox.
+    outbox: HashMap<RunId, Instant>,
 }
 
 impl Reconciler {
     pub(crate) fn new(shared: Arc<Shared>, adopt: mpsc::Sender<Begin>) -> Self {
-        Self { shared, adopt, beats: HashMap::new(), waits: HashMap::new() }
+        Self { shared, adopt, beats: HashMap::new(), waits: HashMap::new(), outbox: HashMap::new() }
     }
 
     /// What an earlier engine left and this one has now. A failure is mended by the next pass.
@@ -76,24 +80,40 @@ impl Reconciler {
 
     /// Passes until it is dropped.
     pub(crate) async fn work(mut self) {
-        let mut outbox_age_ms = 0;
+        // What lies in the outbox at the start was left by somebody who died.
+        let mut outbox_age = Duration::ZERO;
         loop {
-            if let Err(cause) = self.pass(outbox_age_ms).await {
-                tracing::warn!(%cause, "runs could not be reconciled; trying again");
+            match self.pass(outbox_age).await {
+                Ok(()) => outbox_age = OUTBOX_AGE,
+                Err(cause) => tracing::warn!(%cause, "runs could not be reconciled; trying again"),
             }
-            outbox_age_ms = OUTBOX_AGE_MS;
             sleep(self.shared.settings.reconcile).await;
         }
     }
 
-    async fn pass(&mut self, outbox_age_ms: i64) -> Result<()> {
+    async fn pass(&mut self, outbox_age: Duration) -> Result<()> {
         for begin in self.abandoned().await? {
             if self.adopt.send(begin).await.is_err() {
                 return Ok(());
             }
         }
         self.waiting().await?;
-        self.shared.runs.ring_outbox(outbox_age_ms).await?;
+        self.ring_outbox(outbox_age).await
+    }
+
+    /// Rings what has lain in the outbox for `age`, as this process measures time.
+    async fn ring_outbox(&mut self, age: Duration) -> Result<()> {
+        let mut seen = HashMap::new();
+        for run in self.shared.runs.outbox().await? {
+            let since = self.outbox.get(&run).copied().unwrap_or_else(Instant::now);
+            seen.insert(run, since);
+        }
+        self.outbox = seen;
+        let due = self.outbox.iter().filter(|(_, since)| since.elapsed() >= age);
+        let due: Vec<RunId> = due.map(|(run, _)| *run).collect();
+        for run in due {
+            self.shared.runs.ring(run).await?;
+        }
         Ok(())
     }
 
@@ -149,34 +169,34 @@ impl Reconciler {
         let sql = "SELECT id, submitted_at FROM runs WHERE state = 1 ORDER BY submitted_at, id";
         let (rows, now_ms, now) = (runs.tables().query(sql, values![]).await?, runs.clock().now_ms(), Instant::now());
         let max_wait = Duration::from_millis(runs.settings().max_wait_ms);
-        let (mut seen, mut rung) = (HashMap::with_capacity(rows.len()), 0);
-        for row in &rows {
-            let run: RunId = row.parse(0)?;
-            let age = Duration::from_millis(u64::try_from(now_ms.saturating_sub(row.int(1)?)).unwrap_or(0));
-            let mut wait = self.waits.remove(&run).unwrap_or(Wait { age, since: now, rung_at: now });
+        let waiting = rows.iter().map(|row| Ok((row.parse(0)?, row.int(1)?))).collect::<Result<Vec<(RunId, i64)>>>()?;
+        let still: HashSet<RunId> = waiting.iter().map(|(run, _)| *run).collect();
+        self.waits.retain(|run, _| still.contains(run));
+        let (mut rung, mut refused) = (0, None);
+        for (run, submitted_at) in waiting {
+            let age = match self.shared.settings.sole_worker {
+                true => Duration::from_millis(u64::try_from(now_ms.saturating_sub(submitted_at)).unwrap_or(0)),
+                false => Duration::ZERO,
+            };
+            let wait = self.waits.entry(run).or_insert(Wait { age, since: now, rung_at: now });
             if wait.age + wait.since.elapsed() >= max_wait {
-                let detail = format!("It waited {}.", words(max_wait));
-                if moves::fail_queued(runs, run, Reason::WaitedTooLong, Some(detail)).await? {
-                    runs.announce_or_log(run).await;
-                    runs.announce_log_end(run).await;
-                    runs.announce_line(RunState::Failed).await;
-                }
+                moves::end_waiting(runs, run, Reason::WaitedTooLong, format!("It waited {}.", words(max_wait))).await?;
                 continue;
             }
-            if wait.rung_at.elapsed() >= RING_AGAIN && rung < RING_AT_MOST {
-                runs.ring(run).await?;
-                wait.rung_at = now;
+            if wait.rung_at.elapsed() >= RING_AGAIN && rung < RING_AT_MOST && refused.is_none() {
+                match runs.ring(run).await {
+                    Ok(()) => wait.rung_at = now,
+                    Err(cause) => refused = Some(cause),
+                }
                 rung += 1;
             }
-            seen.insert(run, wait);
         }
-        self.waits = seen;
-        Ok(())
+        refused.map_or(Ok(()), Err)
     }
 }
 
 /// A duration for people: `90 minutes`, `20 seconds`.
-fn words(duration: Duration) -> String {
+pub(crate) fn words(duration: Duration) -> String {
     match duration.as_secs() {
         seconds if seconds >= 120 => format!("{} minutes", seconds / 60),
         seconds => format!("{seconds} seconds"),

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use coderoom_backing::queue::Delivery;
-use coderoom_protocol::run::RunState;
+use coderoom_protocol::{ids::RunId, run::RunState};
 use tokio::{
     sync::mpsc,
     task::{JoinError, JoinSet},
@@ -12,7 +12,7 @@ use tokio::{
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
-    Shared,
+    Shared, dead_letters,
     drive::{Begin, drive},
     leases, positions,
 };
@@ -33,19 +33,22 @@ pub(super) async fn work(shared: Arc<Shared>) {
         spawn(&shared, &mut drivers, begin);
     }
     let reconciler = AbortOnDropHandle::new(tokio::spawn(reconciler.work()));
+    let dead_letters = AbortOnDropHandle::new(tokio::spawn(dead_letters::bury(shared.clone())));
     let mut look_at = Instant::now();
+    // A doorbell that could not be answered yet is kept: given back it would come again at once, and be taken for one
+    // that kills whoever hears it.
+    let mut delivery: Option<Delivery> = None;
     while !shared.closing.is_cancelled() {
         let free = drivers.len() < shared.settings.slots;
-        let mut delivery = None;
         tokio::select! {
             Some(done) = drivers.join_next() => {
                 report(done);
                 look_at = Instant::now();
             }
             Some(begin) = adopted.recv() => spawn(&shared, &mut drivers, begin),
-            rung = shared.runs.queue().next(), if free => match rung {
+            rung = shared.runs.queue().next(), if free && delivery.is_none() => match rung {
                 Ok(rung) => {
-                    delivery = Some(rung);
+                    delivery = sensible(rung).await;
                     look_at = Instant::now();
                 }
                 Err(cause) => {
@@ -58,13 +61,13 @@ pub(super) async fn work(shared: Arc<Shared>) {
         }
         if look_at <= Instant::now() && drivers.len() < shared.settings.slots {
             look_at = Instant::now() + shared.settings.look;
-            if let Err(cause) = look(&shared, &mut drivers, delivery).await {
+            if let Err(cause) = look(&shared, &mut drivers, &mut delivery).await {
                 tracing::warn!(%cause, "the queue of runs could not be read; trying again");
                 sleep(REST).await;
             }
         }
     }
-    drop((reconciler, positions));
+    drop((reconciler, positions, dead_letters, delivery));
     // The leases are kept until the last driver is done or has let go.
     while let Some(done) = drivers.join_next().await {
         report(done);
@@ -79,9 +82,26 @@ fn report(done: std::result::Result<(), JoinError>) {
     }
 }
 
+/// The doorbell, unless it names no run: that one nobody can ever answer.
+async fn sensible(rung: Delivery) -> Option<Delivery> {
+    if run_of(rung.message()).is_some() {
+        return Some(rung);
+    }
+    metrics::counter!("coderoom_doorbells_malformed_total").increment(1);
+    if let Err(cause) = rung.refuse().await {
+        tracing::debug!(%cause, "a malformed doorbell was not refused; it comes again");
+    }
+    None
+}
+
+/// The run that a doorbell names.
+pub(super) fn run_of(message: &[u8]) -> Option<RunId> {
+    std::str::from_utf8(message).ok()?.parse().ok()
+}
+
 /// Claims what there are slots for. The doorbell is acknowledged once its work is handed over, or when there is none;
-/// if looking fails it is not, and the queue gives it to somebody again.
-async fn look(shared: &Arc<Shared>, drivers: &mut JoinSet<()>, delivery: Option<Delivery>) -> Result<()> {
+/// if looking fails it stays in `delivery` for the next look.
+async fn look(shared: &Arc<Shared>, drivers: &mut JoinSet<()>, delivery: &mut Option<Delivery>) -> Result<()> {
     while drivers.len() < shared.settings.slots {
         let Some(request) = claim(&shared.runs, &shared.settings.owner).await? else { break };
         let run = request.run;
@@ -92,8 +112,11 @@ async fn look(shared: &Arc<Shared>, drivers: &mut JoinSet<()>, delivery: Option<
             runs.announce_line(RunState::Running).await;
         });
     }
-    if let Some(delivery) = delivery {
-        delivery.ack().await?;
+    if let Some(delivery) = delivery.take()
+        && let Err(cause) = delivery.ack().await
+    {
+        // It comes again, perhaps to another worker, who finds nothing to do.
+        tracing::debug!(%cause, "a doorbell was not acknowledged");
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use coderoom_protocol::{control::LogStream, ids::RunId};
 use sha2::{Digest, Sha256};
 use tokio::{
     sync::mpsc,
-    time::{Instant, sleep, sleep_until},
+    time::{Instant, sleep_until},
 };
 use tokio_util::task::AbortOnDropHandle;
 
@@ -45,6 +45,9 @@ const MAX_KEPT_BYTES: usize = 8 << 20;
 
 /// How often the writer asks whether the bus still has what it was given.
 const CHECK_BUS: Duration = Duration::from_secs(5);
+
+/// How long a bus that refused an entry is left in peace. Meanwhile entries stay in memory and are archived from there.
+const BUS_REST: Duration = Duration::from_millis(500);
 
 /// Some output, as the supervisor framed it.
 #[derive(Debug)]
@@ -122,8 +125,12 @@ pub(crate) struct Writer {
     hash: Sha256,
     /// The entry being gathered; its end is the log's end.
     open: ChunkBuilder,
-    /// Appended, not archived, in order.
+    /// Not archived, in order.
     kept: VecDeque<Kept>,
+    /// What of it the bus was given ends here. Entries are given in order, so that a later one never hides an earlier.
+    given: u64,
+    /// Set while the bus refuses: when it is asked again.
+    bus_rests_until: Option<Instant>,
     /// The archiving of the first of `kept`, while it lasts.
     archiving: Option<AbortOnDropHandle<Option<Part>>>,
     flushed_at: Instant,
@@ -134,15 +141,16 @@ pub(crate) struct Writer {
 impl Writer {
     async fn open(runs: Runs, run: RunId) -> Result<Self> {
         let stream = log_stream(run);
+        let archived = archived_end(&runs, run).await?;
         let (mut hash, mut reader) = (Sha256::new(), LogReader::at(&runs, run, 0));
-        while let LogEvent::Piece(piece) = reader.look(MAX_PIECE_BYTES).await? {
+        while reader.offset() < archived {
+            let left = usize::try_from(archived - reader.offset()).unwrap_or(usize::MAX);
+            let LogEvent::Piece(piece) = reader.look(left.min(MAX_PIECE_BYTES)).await? else {
+                return Err(Fault::Broken(format!("the archived log of run {run} has a hole at {}", reader.offset())));
+            };
             hash.update(&piece.bytes);
         }
-        let end = reader.offset();
-        let (kept, reached) = kept_entries(&runs, run, &stream, end).await?;
-        if reached != end {
-            return Err(Fault::Broken(format!("live part of the log of run {run} went away while it was read")));
-        }
+        let (kept, end) = kept_entries(&runs, &stream, archived, &mut hash).await?;
         let now = Instant::now();
         let open = ChunkBuilder::new(end);
         Ok(Self {
@@ -152,6 +160,8 @@ impl Writer {
             hash,
             open,
             kept,
+            given: end,
+            bus_rests_until: None,
             archiving: None,
             flushed_at: now - FLUSH_INTERVAL,
             announced_at: now - FLUSH_INTERVAL,
@@ -180,6 +190,9 @@ impl Writer {
             if !self.open.is_empty() && (self.open.len() >= ENTRY_BYTES || self.flushed_at.elapsed() >= FLUSH_INTERVAL)
             {
                 self.flush().await;
+            }
+            if self.bus_rests_until.is_some_and(|until| until <= Instant::now()) {
+                self.give().await;
             }
             if self.announced < self.flushed_end() && self.announced_at.elapsed() >= FLUSH_INTERVAL {
                 self.announce().await;
@@ -226,25 +239,38 @@ impl Writer {
         Ok(())
     }
 
-    /// Appends the open entry, however often it takes. While the bus refuses, the program's output waits in its spool.
+    /// Closes the open entry and gives it to the bus. If the bus refuses it stays in memory, for the archive and for later.
     async fn flush(&mut self) {
         if self.open.is_empty() {
             return;
         }
         let (start, chunk) = (self.flushed_end(), self.open.take());
         let end = self.open.end();
-        let mut delay = Duration::from_millis(50);
-        while let Err(cause) = self.runs.bus().append(&self.stream, end, chunk.clone()).await {
-            tracing::warn!(run.id = %self.run, %cause, "output is not stored yet; trying again");
-            sleep(delay).await;
-            delay = (delay * 2).min(Duration::from_secs(2));
-        }
         metrics::counter!("coderoom_log_bytes_total").increment(end - start);
         self.flushed_at = Instant::now();
         self.kept.push_back(Kept { start, end, chunk, since: self.flushed_at });
+        if self.bus_rests_until.is_none() {
+            self.give().await;
+        }
     }
 
-    /// End of what is in the live part.
+    /// Gives the bus, in order, what it was not given yet.
+    async fn give(&mut self) {
+        self.bus_rests_until = None;
+        let given = self.given;
+        for kept in self.kept.iter().filter(|kept| kept.end > given) {
+            match self.runs.bus().append(&self.stream, kept.end, kept.chunk.clone()).await {
+                Ok(()) => self.given = kept.end,
+                Err(cause) => {
+                    tracing::debug!(run.id = %self.run, %cause, "output is not in the live part yet; trying again");
+                    self.bus_rests_until = Some(Instant::now() + BUS_REST);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// End of the closed entries.
     fn flushed_end(&self) -> u64 {
         self.open.end() - self.open.len() as u64
     }
@@ -265,6 +291,7 @@ impl Writer {
     /// When there may be something to do although nothing arrives.
     fn next_deadline(&self) -> Instant {
         let now = Instant::now();
+        let bus = self.bus_rests_until;
         let flush = (!self.open.is_empty()).then(|| self.flushed_at + FLUSH_INTERVAL);
         let announce = (self.announced < self.flushed_end()).then(|| self.announced_at + FLUSH_INTERVAL);
         let archive = self
@@ -272,7 +299,7 @@ impl Writer {
             .front()
             .filter(|_| self.archiving.is_none())
             .map(|first| first.since + if self.kept_bytes() >= WORTH_BYTES { ARCHIVE_SOON } else { ARCHIVE_LATE });
-        [flush, announce, archive].into_iter().flatten().min().unwrap_or(now + ARCHIVE_LATE)
+        [flush, announce, archive, bus].into_iter().flatten().min().unwrap_or(now + ARCHIVE_LATE)
     }
 
     async fn archive_if_due(&mut self) -> Result<()> {
@@ -312,19 +339,35 @@ impl Writer {
         Ok(())
     }
 
-    /// Appends again what is not archived, if the bus lost it.
-    async fn restore_live_part(&self) {
-        let Some(last) = self.kept.back() else { return };
-        match self.runs.bus().last(&self.stream).await {
-            Ok(Some(end)) if end >= last.end => {}
-            Ok(_) => {
-                for kept in &self.kept {
-                    // Appending twice is harmless; a failure is tried again at the next check.
-                    let _ = self.runs.bus().append(&self.stream, kept.end, kept.chunk.clone()).await;
+    /// Gives the bus again what is not archived, if it lost any of it.
+    async fn restore_live_part(&mut self) {
+        let Some(first) = self.kept.front().filter(|first| first.end <= self.given) else { return };
+        let (start, first_end) = (first.start, first.end);
+        match self.live_part_from(start).await {
+            Ok((Some(end), Some(last))) if end == first_end && last >= self.given => {}
+            Ok((None, None)) => self.given = start,
+            Ok((found, _)) => {
+                // It has later entries and not the first: those came after the loss, and stand in the way of the others.
+                tracing::info!(run.id = %self.run, "the bus lost a part of a log; it gets it again");
+                if found != Some(first_end) && self.runs.bus().remove(&self.stream).await.is_err() {
+                    return;
                 }
+                self.given = start;
             }
-            Err(cause) => tracing::debug!(run.id = %self.run, %cause, "the live part of a log could not be checked"),
+            Err(cause) => {
+                tracing::debug!(run.id = %self.run, %cause, "the live part of a log could not be checked");
+                return;
+            }
         }
+        if self.given < self.flushed_end() {
+            self.give().await;
+        }
+    }
+
+    /// End of the first entry of the live part behind `start`, and end of its last.
+    async fn live_part_from(&self, start: u64) -> Result<(Option<u64>, Option<u64>)> {
+        let first = self.runs.bus().read(&self.stream, start, 1).await?.first().map(|entry| entry.end);
+        Ok((first, self.runs.bus().last(&self.stream).await?))
     }
 }
 
@@ -337,14 +380,19 @@ async fn wait_for(archiving: &mut Option<AbortOnDropHandle<Option<Part>>>) -> Op
     part
 }
 
-/// Entries of the live part that are not archived, up to `end`, and the end they reach. A live part that does
-/// not touch the archived one (its head was lost) is forgotten: what is behind the hole comes from the supervisor again.
-async fn kept_entries(runs: &Runs, run: RunId, stream: &str, end: u64) -> Result<(VecDeque<Kept>, u64)> {
+/// End of what is archived.
+async fn archived_end(runs: &Runs, run: RunId) -> Result<u64> {
     let sql = "SELECT coalesce(max(\"end\"), 0) FROM log_segments WHERE run_id = $1";
     let row = runs.tables().query_opt(sql, coderoom_backing::values![run.to_string()]).await?;
-    let archived = row.map_or(Ok(0), |row| row.uint(0))?;
+    Ok(row.map_or(Ok(0), |row| row.uint(0))?)
+}
+
+/// Entries of the live part that follow `archived` without a hole, and the end they reach; their bytes go into `hash`.
+/// What is behind a hole is forgotten: it comes from the supervisor again. The bus is asked itself, for what readers
+/// of this process remember it may have lost.
+async fn kept_entries(runs: &Runs, stream: &str, archived: u64, hash: &mut Sha256) -> Result<(VecDeque<Kept>, u64)> {
     let (mut kept, mut at, since) = (VecDeque::new(), archived, Instant::now());
-    while at < end {
+    'follow: loop {
         let entries = runs.bus().read(stream, at, SEGMENT_BYTES).await?;
         if entries.is_empty() {
             break;
@@ -352,10 +400,16 @@ async fn kept_entries(runs: &Runs, run: RunId, stream: &str, end: u64) -> Result
         for entry in entries {
             let chunk = Chunk::decode(entry.bytes.clone())?;
             if chunk.start > at || chunk.end <= at {
-                return Err(Fault::Broken(format!("live part of the log of run {run} has a hole at {at}")));
+                break 'follow;
+            }
+            while let Some(piece) = chunk.piece(at, MAX_PIECE_BYTES) {
+                hash.update(&piece.bytes);
+                at = piece.end();
+            }
+            if at < chunk.end {
+                break 'follow;
             }
             kept.push_back(Kept { start: chunk.start, end: chunk.end, chunk: entry.bytes, since });
-            at = chunk.end;
         }
     }
     if runs.bus().last(stream).await?.is_some_and(|last| last > at) {

@@ -25,13 +25,10 @@ impl Runs {
         Ok(())
     }
 
-    /// Rings for everything in the outbox that has lain there for `min_age_ms`; gives how many.
-    pub(crate) async fn ring_outbox(&self, min_age_ms: i64) -> Result<usize> {
-        let sql = "SELECT run_id FROM outbox WHERE created_at <= $1 ORDER BY created_at LIMIT 500";
-        let rows = self.tables().query(sql, values![self.clock().now_ms().saturating_sub(min_age_ms)]).await?;
-        for row in &rows {
-            self.ring(row.parse(0)?).await?;
-        }
-        Ok(rows.len())
+    /// Runs whose doorbell lies in the outbox, oldest first, at most 500.
+    pub(crate) async fn outbox(&self) -> Result<Vec<RunId>> {
+        let sql = "SELECT run_id FROM outbox ORDER BY created_at LIMIT 500";
+        let rows = self.tables().query(sql, values![]).await?;
+        rows.iter().map(|row| Ok(row.parse(0)?)).collect()
     }
 }

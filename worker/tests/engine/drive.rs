@@ -4,7 +4,7 @@ use std::{io::Cursor, time::Duration};
 
 use coderoom_backing::bus::BusEvent;
 use coderoom_protocol::run::{Reason, RunState};
-use coderoom_worker::announce::{TaskEvent, task_topic};
+use coderoom_worker::announce::{TaskEvent, log_stream, task_topic};
 
 use crate::place::{Place, until};
 
@@ -25,9 +25,9 @@ async fn program_that_ends_well_is_done_with_its_log() {
     lines.sort_unstable();
     assert_eq!(lines, ["bye", "hello", "trouble"]);
     until("nothing is left on the bus and in the executor's directory", async || {
-        let streams = std::fs::read_dir(place.dir.path().join("streams")).unwrap().count();
+        let stream = place.bus.last(&log_stream(run.id)).await.unwrap();
         let dir = place.dir.path().join("runs").join(run.id.to_string());
-        if streams == 0 && !dir.exists() { Ok(()) } else { Err(format!("{streams} streams, {}", dir.exists())) }
+        if stream.is_none() && !dir.exists() { Ok(()) } else { Err(format!("{stream:?}, {}", dir.exists())) }
     })
     .await;
 }

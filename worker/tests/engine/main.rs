@@ -7,5 +7,7 @@ mod fairness;
 mod follow;
 mod place;
 mod queue;
+mod services;
 mod stop;
 mod submit;
+mod workers;

@@ -1,18 +1,14 @@
 //! One data directory with its services, users and tasks, as one process sees it.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use coderoom_backing::{
     bus::Bus,
     clock::Clock,
     objects::Objects,
-    queue::Queue,
-    tables::{PostgresSettings, Tables},
+    queue::{Queue, QueueLimits},
+    tables::Tables,
     values,
 };
 use coderoom_protocol::{
@@ -21,7 +17,6 @@ use coderoom_protocol::{
     problem::WireError,
     run::Run,
 };
-use coderoom_services::Database;
 use coderoom_worker::{
     engine::Engine,
     executor::{
@@ -34,11 +29,12 @@ use coderoom_worker::{
     schema::MIGRATIONS,
     snapshot::FrozenFile,
 };
-use tempfile::TempDir;
+
+use crate::services::Home;
 
 /// The services of one process over a directory.
 pub(crate) struct Place {
-    pub(crate) dir: Arc<TempDir>,
+    pub(crate) dir: Arc<Home>,
     pub(crate) tables: Tables,
     pub(crate) objects: Objects,
     pub(crate) bus: Bus,
@@ -53,19 +49,26 @@ impl Place {
     }
 
     pub(crate) async fn with(change: impl FnOnce(&mut RunSettings)) -> Self {
-        let dir = Arc::new(tempfile::tempdir().unwrap());
-        Self::open(dir, change).await
+        Self::with_limits(QueueLimits::default(), change).await
+    }
+
+    /// With a queue of these limits.
+    pub(crate) async fn with_limits(limits: QueueLimits, change: impl FnOnce(&mut RunSettings)) -> Self {
+        Self::open_with(Arc::new(Home::new()), limits, change).await
     }
 
     /// Opens the directory as a process does at its start. The process before must be gone.
-    pub(crate) async fn open(dir: Arc<TempDir>, change: impl FnOnce(&mut RunSettings)) -> Self {
+    pub(crate) async fn open(dir: Arc<Home>, change: impl FnOnce(&mut RunSettings)) -> Self {
+        Self::open_with(dir, QueueLimits::default(), change).await
+    }
+
+    async fn open_with(dir: Arc<Home>, limits: QueueLimits, change: impl FnOnce(&mut RunSettings)) -> Self {
         let scratch = dir.path().join("scratch");
         std::fs::create_dir_all(&scratch).unwrap();
-        let tables = open_tables(&dir.path().join("tables.sqlite")).await;
+        let (tables, bus, queue) = dir.open(limits).await;
         tables.migrate(MIGRATIONS).await.unwrap();
         let objects = Objects::open_directory(&dir.path().join("objects")).await.unwrap();
-        let bus = Bus::open_local(&dir.path().join("streams")).await.unwrap();
-        let (queue, clock) = (Queue::open_local(), Clock::default());
+        let clock = Clock::default();
         let mut settings = RunSettings::new(scratch);
         change(&mut settings);
         let runs = Runs::new(tables.clone(), objects.clone(), bus.clone(), queue.clone(), clock.clone(), settings);
@@ -165,25 +168,9 @@ impl Place {
     }
 
     /// Ends this process's view of the directory, as its death would.
-    pub(crate) fn die(self) -> Arc<TempDir> {
+    pub(crate) fn die(self) -> Arc<Home> {
         self.dir
     }
-}
-
-async fn open_tables(file: &Path) -> Tables {
-    if let Some(url) = Database::in_place_of(file) {
-        return Tables::open_postgres(PostgresSettings::new(url)).await.unwrap();
-    }
-    // The threads of the process before may need a moment to give up the file.
-    let mut last = None;
-    for _ in 0..100 {
-        match Tables::open_sqlite(file).await {
-            Ok(tables) => return tables,
-            Err(error) => last = Some(error),
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("the tables could not be opened: {last:?}")
 }
 
 pub(crate) fn submission(task: TaskId, user: UserId, script: &str) -> Submission {
