@@ -89,3 +89,6 @@ fn request(runs: &Runs, row: &Row) -> Result<StartRequest> {
         manifest_key: row.text(5)?.to_owned(),
     })
 }
+
+#[cfg(test)]
+mod tests;
