@@ -78,6 +78,8 @@ class Caret extends WidgetType {
 class Cursors {
   decorations: DecorationSet = RangeSet.empty;
   private readonly listener: (change: { added: number[]; updated: number[]; removed: number[] }) => void;
+  private frame = 0;
+  private isStale = false;
 
   constructor(
     private readonly view: EditorView,
@@ -86,18 +88,33 @@ class Cursors {
   ) {
     this.listener = ({ added, updated, removed }) => {
       const isMine = [...added, ...updated, ...removed].every((client) => client === awareness.clientID);
-      if (!isMine) view.dispatch({ annotations: moved.of(true) });
+      if (isMine) return;
+      this.isStale = true;
+      this.nextFrame();
     };
     awareness.on("change", this.listener);
     this.decorations = this.draw();
   }
 
   update(update: ViewUpdate): void {
-    if (update.selectionSet || update.docChanged || update.focusChanged) this.announce();
-    if (update.docChanged || update.transactions.some((transaction) => transaction.annotation(moved))) this.decorations = this.draw();
+    if (update.selectionSet || update.docChanged || update.focusChanged) this.nextFrame();
+    if (update.transactions.some((transaction) => transaction.annotation(moved))) this.decorations = this.draw();
+    else if (update.docChanged) this.decorations = this.decorations.map(update.changes);
+  }
+
+  /** Announces and draws at most once a frame, however many type and however fast. */
+  private nextFrame(): void {
+    this.frame ||= requestAnimationFrame(() => {
+      this.frame = 0;
+      this.announce();
+      if (!this.isStale) return;
+      this.isStale = false;
+      this.view.dispatch({ annotations: moved.of(true) });
+    });
   }
 
   destroy(): void {
+    cancelAnimationFrame(this.frame);
     this.awareness.off("change", this.listener);
   }
 
