@@ -7,7 +7,9 @@ random() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
 give() { chown "$1" "$2"; chmod 0400 "$2"; }
 
 if [ ! -e complete ]; then
-    postgres=$(random) redis=$(random) rabbitmq=$(random) access=$(random) secret=$(random)
+    postgres=$(random) redis=$(random) rabbitmq=$(random)
+    # As long as AWS makes them: some stores take no longer ones.
+    access=$(random | cut -c1-20) secret=$(random | cut -c1-40)
 
     printf '%s' "$postgres" >postgres-password
     printf 'postgres://coderoom:%s@postgres:5432/coderoom' "$postgres" >postgres-url
