@@ -30,6 +30,8 @@ export const archiveUrl = (task: string, path = "") => `/api/v1/tasks/${task}/ar
 
 export const listRuns = (task: string, cursor?: string) => call<RunPage>("GET", `/tasks/${task}/runs${query({ cursor })}`);
 export const runFiles = (run: string) => call<RunFiles>("GET", `/runs/${run}/manifest`);
+/** Where one file of a run, as it was frozen, is downloaded from. */
+export const runFileUrl = (run: string, path: string) => `/api/v1/runs/${run}/files/${encodePath(path)}`;
 export const logUrl = (run: string) => `/api/v1/runs/${run}/log`;
 export const outputUrl = (run: string) => `/api/v1/runs/${run}/output`;
 export const snapshotUrl = (run: string) => `/api/v1/runs/${run}/snapshot`;

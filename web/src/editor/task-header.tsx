@@ -3,6 +3,7 @@
 import { Header } from "../app/header";
 import { Icon } from "../app/icons";
 import { Link } from "../app/router";
+import { runIsAsked } from "../runs/run-form-state";
 import { submit } from "../runs/submit";
 import { t } from "../texts/texts";
 import { ShareButton } from "../people/share-button";
@@ -31,6 +32,9 @@ export function TaskHeader() {
       <button class="primary" disabled={!room.mayEdit.value} title={t.value.runs.runKey} onClick={() => void submit(room)}>
         <Icon name="play" />
         {t.value.runs.run}
+      </button>
+      <button class="plain icon-only wide-only" disabled={!room.mayEdit.value} aria-label={t.value.runs.withCommand} title={t.value.runs.withCommand} onClick={() => (runIsAsked.value = true)}>
+        <Icon name="settings" />
       </button>
     </Header>
   );

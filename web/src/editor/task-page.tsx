@@ -6,6 +6,9 @@ import { me } from "../api/people";
 import { getTask } from "../api/tasks";
 import { askToSignIn, user } from "../app/session";
 import { Room } from "../room/room";
+import { CompareDialog } from "../compare/compare-dialog";
+import { History } from "../runs/history";
+import { RunForm } from "../runs/run-form";
 import { RunPanel } from "../runs/run-panel";
 import { t } from "../texts/texts";
 import { EditorPane } from "./editor-pane";
@@ -59,6 +62,9 @@ export function TaskPage({ id }: { id: string }) {
         <EndedNote />
         <Panes files={<LeftPane />} editor={<EditorPane />} runs={<RunPanel />} />
         <QuickOpen />
+        <RunForm />
+        <History />
+        <CompareDialog />
       </div>
     </TaskProvider>
   );

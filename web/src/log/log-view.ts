@@ -1,105 +1,173 @@
-// Shows the lines of a log: only those in view are in the page, drawn at most once a frame. Stays at the end while one is
-// there, and lets go when one scrolls up.
+// Draws the lines of a log that can be seen, and no others. It goes with the end until somebody scrolls up.
 
-import { signal, type ReadonlySignal } from "@preact/signals-core";
-import { partsOf } from "./ansi";
-import type { LogLine, LogLines } from "./log-lines";
+import { signal } from "@preact/signals-core";
+import { spansOf } from "./ansi";
+import type { LogSearch } from "./find";
+import type { LogModel } from "./log-model";
 
-/** Height of a line in pixels; the same as in log.css. */
-const LINE = 20;
-/** Lines drawn beyond the view, so that quick scrolling shows text. */
-const MARGIN = 20;
-/** Browsers cannot lay out more than about 33 million pixels; beyond this many lines the height stands for more lines. */
-const MAX_HEIGHT = 16_000_000;
-/** Characters of a line that are drawn; the download has the rest. */
-const MAX_COLUMNS = 4_000;
+/** Height of a line in pixels; log.css has the same. */
+const LINE_PX = 20;
+/** Lines drawn beyond the edges, so that fast scrolling shows no gap. */
+const MARGIN_LINES = 20;
+/** Browsers cannot make anything much higher. A longer log scrolls proportionally. */
+const MAX_HEIGHT_PX = 16_000_000;
+/** This near to the end counts as at the end, in pixels. */
+const AT_END_PX = 4;
+/** Space above the first and below the last line in pixels. */
+const PADDING_PX = 8;
+
+interface Row {
+  element: HTMLElement;
+  version: number;
+}
 
 export class LogView {
-  /** Whether new lines are shown as they come. */
-  readonly follows: ReadonlySignal<boolean>;
-  private readonly isFollowing = signal(true);
-  private readonly space = document.createElement("div");
-  private readonly window = document.createElement("div");
-  private readonly observer: ResizeObserver;
+  /** Whether new lines scroll it. */
+  readonly isFollowing = signal(true);
+  private readonly sizer = document.createElement("div");
+  private readonly shown = document.createElement("div");
+  private rows = new Map<number, Row>();
   private frame = 0;
+  private readonly resized: ResizeObserver;
 
   constructor(
-    private readonly element: HTMLElement,
-    private readonly lines: LogLines,
+    private readonly host: HTMLElement,
+    private readonly model: LogModel,
+    private readonly search: LogSearch,
   ) {
-    this.follows = this.isFollowing;
-    this.space.className = "log-space";
-    this.window.className = "log-window";
-    this.space.append(this.window);
-    element.replaceChildren(this.space);
-    element.addEventListener("scroll", this.onScroll, { passive: true });
-    this.observer = new ResizeObserver(() => this.changed());
-    this.observer.observe(element);
+    this.sizer.className = "log-sizer";
+    this.shown.className = "log-lines";
+    this.sizer.append(this.shown);
+    host.replaceChildren(this.sizer);
+    host.addEventListener("scroll", this.onScroll, { passive: true });
+    host.addEventListener("keydown", this.onKey);
+    this.resized = new ResizeObserver(() => this.refresh());
+    this.resized.observe(host);
   }
 
-  /** Lines came, or the view did change: draws in the next frame. */
-  changed(): void {
+  destroy(): void {
+    cancelAnimationFrame(this.frame);
+    this.resized.disconnect();
+    this.host.removeEventListener("scroll", this.onScroll);
+    this.host.removeEventListener("keydown", this.onKey);
+  }
+
+  /** Draws at the next frame, however often it is called before. */
+  refresh(): void {
     this.frame ||= requestAnimationFrame(() => {
       this.frame = 0;
       this.draw();
     });
   }
 
-  /** Goes to the end and stays there. */
-  follow(): void {
+  /** Draws everything anew: what is found has changed. */
+  refreshAll(): void {
+    this.rows.clear();
+    this.refresh();
+  }
+
+  toEnd(): void {
     this.isFollowing.value = true;
-    this.changed();
+    this.refresh();
   }
 
-  close(): void {
-    cancelAnimationFrame(this.frame);
-    this.observer.disconnect();
-    this.element.removeEventListener("scroll", this.onScroll);
+  /** Brings a line to the middle. */
+  toLine(line: number): void {
+    this.isFollowing.value = false;
+    this.scrollTo(line * LINE_PX - this.host.clientHeight / 2);
+    this.rows.clear();
+    this.refresh();
   }
 
-  private readonly onScroll = () => {
-    const { scrollTop, clientHeight, scrollHeight } = this.element;
-    this.isFollowing.value = scrollHeight - scrollTop - clientHeight < 1.5 * LINE;
-    this.changed();
+  /** Pixels that all lines would need. */
+  private get wanted(): number {
+    return this.model.length * LINE_PX + 2 * PADDING_PX;
+  }
+
+  /** Pixels of the log that one pixel of the scroll bar stands for. */
+  private get scale(): number {
+    const real = Math.min(this.wanted, MAX_HEIGHT_PX) - this.host.clientHeight;
+    return real > 0 ? (this.wanted - this.host.clientHeight) / real : 1;
+  }
+
+  private scrollTo(top: number): void {
+    this.host.scrollTop = Math.max(0, top) / this.scale;
+  }
+
+  private readonly onScroll = (): void => {
+    const { scrollTop, scrollHeight, clientHeight } = this.host;
+    this.isFollowing.value = scrollHeight - clientHeight - scrollTop <= AT_END_PX;
+    this.refresh();
+  };
+
+  /** A page is a page, also where the scroll bar is proportional. */
+  private readonly onKey = (event: KeyboardEvent): void => {
+    const page = Math.max(LINE_PX, this.host.clientHeight - 2 * LINE_PX);
+    const steps: Record<string, number> = { ArrowDown: LINE_PX, ArrowUp: -LINE_PX, PageDown: page, PageUp: -page, Home: -Infinity, End: Infinity };
+    const step = steps[event.key];
+    if (step === undefined || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
+    event.preventDefault();
+    if (step === Infinity) return this.toEnd();
+    this.scrollTo(this.host.scrollTop * this.scale + step);
   };
 
   private draw(): void {
-    const { element, lines, space } = this;
-    const height = Math.min(MAX_HEIGHT, lines.count * LINE);
-    space.style.height = `${height}px`;
-    if (this.isFollowing.peek()) element.scrollTop = element.scrollHeight;
-    const top = element.scrollTop;
-    const rows = Math.ceil(element.clientHeight / LINE);
-    // Up to MAX_HEIGHT a pixel is a pixel; beyond it the way through the height is the way through the lines.
-    const way = height > element.clientHeight ? top / (height - element.clientHeight) : 0;
-    const first = height < MAX_HEIGHT ? Math.floor(top / LINE) : Math.round(way * Math.max(0, lines.count - rows));
-    const from = Math.max(0, first - MARGIN);
-    const until = Math.min(lines.count, first + rows + MARGIN);
-    this.window.style.transform = `translateY(${height < MAX_HEIGHT ? from * LINE : top - (first - from) * LINE}px)`;
-    const drawn: HTMLElement[] = [];
-    for (let number = from; number < until; number++) {
-      const line = lines.at(number);
-      if (line) drawn.push(elementOf(line));
+    const { host, model } = this;
+    this.sizer.style.height = `${Math.min(this.wanted, MAX_HEIGHT_PX)}px`;
+    if (this.isFollowing.peek()) host.scrollTop = host.scrollHeight;
+    const top = host.scrollTop * this.scale - PADDING_PX;
+    const first = Math.max(0, Math.floor(top / LINE_PX) - MARGIN_LINES);
+    const last = Math.min(model.length, Math.ceil((top + host.clientHeight) / LINE_PX) + MARGIN_LINES);
+    this.shown.style.transform = `translateY(${host.scrollTop - (top - first * LINE_PX)}px)`;
+    const rows = new Map<number, Row>();
+    for (let line = first; line < last; line++) {
+      const kept = this.rows.get(line);
+      const version = model.version(line);
+      rows.set(line, kept?.version === version ? kept : { element: this.row(line), version });
     }
-    this.window.replaceChildren(...drawn);
-    element.dataset["lines"] = String(lines.count);
+    const isSame = rows.size === this.rows.size && [...rows].every(([line, row]) => this.rows.get(line) === row);
+    this.rows = rows;
+    host.dataset["lines"] = String(model.length);
+    if (!isSame) this.shown.replaceChildren(...[...rows.values()].map(({ element }) => element));
+  }
+
+  private row(index: number): HTMLElement {
+    const { text, stream, style } = this.model.line(index);
+    const row = document.createElement("div");
+    row.className = `log-line ${stream}`;
+    const places = this.search.placesIn(this.model.plain(index));
+    if (places.length > 0 && this.search.matches.peek()[this.search.current.peek()] === index) row.classList.add("current");
+    let at = 0;
+    for (const span of spansOf(style, text)) {
+      for (const [part, isFound] of cut(span.text, at, places)) {
+        if (!isFound && !span.classes && !span.colour && !span.ground) {
+          row.append(part);
+          continue;
+        }
+        const element = document.createElement(isFound ? "mark" : "span");
+        element.className = span.classes;
+        element.textContent = part;
+        if (span.colour) element.style.color = span.colour;
+        if (span.ground && !isFound) element.style.backgroundColor = span.ground;
+        row.append(element);
+      }
+      at += span.text.length;
+    }
+    return row;
   }
 }
 
-function elementOf({ text, stream, carried }: LogLine): HTMLElement {
-  const row = document.createElement("div");
-  row.className = stream;
-  const shown = text.endsWith("\r") ? text.slice(0, -1) : text;
-  for (const { text: content, classes, colour } of partsOf((carried + shown).slice(0, MAX_COLUMNS))) {
-    if (!classes && !colour) {
-      row.append(content);
-      continue;
-    }
-    const part = document.createElement("span");
-    part.className = classes;
-    if (colour) part.style.color = `rgb(${colour})`;
-    part.textContent = content;
-    row.append(part);
+/** Cuts a piece that begins at `at` of its line into what was found and what was not. */
+function cut(text: string, at: number, places: readonly (readonly [number, number])[]): [part: string, isFound: boolean][] {
+  const parts: [string, boolean][] = [];
+  let done = 0;
+  for (const [from, to] of places) {
+    const [begin, end] = [Math.max(done, from - at), Math.min(text.length, to - at)];
+    if (end <= begin) continue;
+    if (begin > done) parts.push([text.slice(done, begin), false]);
+    parts.push([text.slice(begin, end), true]);
+    done = end;
   }
-  return row;
+  if (done < text.length || parts.length === 0) parts.push([text.slice(done), false]);
+  return parts;
 }

@@ -1,45 +1,80 @@
-// Runs of the task and the log of the one that is looked at.
+// The run that is looked at: where it stands, what can be done with it, and its log.
 
-import { logUrl } from "../api/tasks";
-import { toastError } from "../app/toasts";
+import { outputUrl, logUrl, snapshotUrl } from "../api/tasks";
+import { Icon } from "../app/icons";
+import { MenuButton, type MenuItem } from "../app/menu";
+import { toast, toastError } from "../app/toasts";
+import { compare, NOW } from "../compare/compare-state";
 import { useTask } from "../editor/task-context";
 import { LogPanel } from "../log/log-panel";
+import { copyLog } from "../log/shown-log";
 import type { Run } from "../messages.generated";
 import { t, when } from "../texts/texts";
-import { selectedRun } from "./selected-run";
+import { historyIsOpen } from "./history-state";
+import { endOf, isFinal, stateOf, timeOf } from "./run-words";
+import { runIsAsked } from "./run-form-state";
+import { selectedRun, shownRun } from "./selected-run";
 import "./runs.css";
-
-/** Whether nothing can change the run any more. */
-export const isFinal = (run: Run) => run.state >= 3;
 
 export function RunPanel() {
   const { room } = useTask();
-  const runs = room.runs.value;
-  const run = runs.find((each) => each.id === selectedRun.value) ?? runs[0];
+  const run = shownRun(room);
   const texts = t.value.runs;
   if (!run) return <p class="nothing quiet">{texts.none}</p>;
   const stop = () => void room.request({ type: "stop", run: run.id }).catch(toastError);
   const again = () => void room.request({ type: "rerun", run: run.id }).then(() => (selectedRun.value = null), toastError);
+  const mayEdit = room.mayEdit.value;
   return (
     <>
       <div class="run-bar">
-        <select aria-label={texts.list} value={run.id} onChange={(event) => (selectedRun.value = event.currentTarget.value === runs[0]?.id ? null : event.currentTarget.value)}>
-          {runs.map((each) => (
-            <option key={each.id} value={each.id}>
-              {texts.line(each.number, each.user_name, when(each.submitted_at))}
-            </option>
-          ))}
-        </select>
+        <button class="plain run-name" title={texts.history} onClick={() => (historyIsOpen.value = true)}>
+          <span class={`dot state-${run.state}`} />
+          {texts.line(run.number, run.user_name, when(run.submitted_at))}
+          <Icon name="chevron" />
+        </button>
         <span class={`run-state state-${run.state}`} role="status">
-          {isFinal(run) ? (run.message ?? texts.state[run.state]) : run.phase || texts.state[run.state]}
+          {stateOf(run)}
         </span>
-        {!isFinal(run) && room.mayEdit.value && <button onClick={stop}>{texts.stop}</button>}
-        {isFinal(run) && room.mayEdit.value && <button onClick={again}>{texts.again}</button>}
-        <a class="button" href={logUrl(run.id)} download="">
-          {texts.downloadLog}
-        </a>
+        <span class="quiet wide-only">{isFinal(run) ? timeOf(run) : ""}</span>
+        <span class="space" />
+        {!isFinal(run) && mayEdit && (
+          <button onClick={stop}>
+            <Icon name="stop" />
+            {texts.stop}
+          </button>
+        )}
+        {isFinal(run) && mayEdit && (
+          <button onClick={again} title={texts.againHint}>
+            <Icon name="again" />
+            {texts.again}
+          </button>
+        )}
+        <button class="wide-only" onClick={() => compare(run.id, NOW)}>
+          <Icon name="compare" />
+          {texts.compareNow}
+        </button>
+        <MenuButton name={texts.more} class="plain icon-only" items={() => itemsOf(run)}>
+          <Icon name="menu" />
+        </MenuButton>
       </div>
+      {endOf(run) && <p class={`run-end state-${run.state}`}>{endOf(run)}</p>}
       <LogPanel key={run.id} run={run.id} />
     </>
   );
+}
+
+/** What else can be done with a run. */
+export function itemsOf(run: Run): MenuItem[] {
+  const texts = t.value.runs;
+  const copy = () => void copyLog().then((fits) => toast(fits ? texts.copied : texts.tooLongToCopy), toastError);
+  return [
+    { label: texts.history, act: () => (historyIsOpen.value = true) },
+    { label: texts.withCommand, act: () => (runIsAsked.value = true) },
+    "line",
+    { label: texts.compareNow, act: () => compare(run.id, NOW) },
+    { label: texts.copyLog, act: copy },
+    { label: texts.downloadLog, href: logUrl(run.id), download: `run-${run.number}.log` },
+    ...(run.has_output ? [{ label: texts.downloadOutput, href: outputUrl(run.id) }] : []),
+    { label: texts.downloadFiles, href: snapshotUrl(run.id) },
+  ];
 }

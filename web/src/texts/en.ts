@@ -1,6 +1,6 @@
 // Every text of the page in English. The other languages have the same shape (see `Texts`).
 
-import type { ErrorCode, Language, NoticeCode, Reason, Role, RunState, Scope } from "../messages.generated";
+import type { ErrorCode, Language, NoticeCode, Reason, Role, RunState, Scope, Run } from "../messages.generated";
 
 const plural = (count: number, one: string, many = `${one}s`) => `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
 
@@ -254,14 +254,48 @@ export const en = {
     runKey: "Ctrl+Enter",
     stop: "Stop",
     again: "Run again",
+    againHint: "Runs exactly the same files with the same command once more",
     list: "Runs of the task",
     none: "No runs yet. Press Run or Ctrl+Enter.",
     state: states,
+    phases: {} as Readonly<Record<string, string>>,
+    place: (position: number) => (position === 1 ? "waiting, next in line" : `waiting, place ${position}`),
     line: (number: number, name: string, when: string) => `#${number} · ${name} · ${when}`,
     log: "Log of the run",
+    history: "All runs",
+    more: "More about this run",
+    actions: (number: number) => `Compare run ${number}`,
+    now: "Now",
+    compareNow: "Compare with now",
+    compareWith: "Compare with",
+    withCommand: "Run with a command or remarks",
+    command: "Command",
+    commandHint: "What starts the program, in the folder of the files. Empty: sh run.sh.",
+    remarks: "Remarks",
+    find: "Search in the log",
+    found: (current: number, count: number, isCut: boolean) => (count === 0 ? "nothing found" : `${current > 0 ? `${current} of ` : ""}${plural(count, "line")}${isCut ? " or more" : ""}`),
+    nextMatch: "Next",
+    previousMatch: "Previous",
     toEnd: "To the end",
-    downloadLog: "Download log",
-    reasons: undefined as Partial<Record<Reason, { sentence: string; hint: string }>> | undefined,
+    copyLog: "Copy the log",
+    copied: "The log is on the clipboard.",
+    tooLongToCopy: "This log is too long for the clipboard. Download it instead.",
+    downloadLog: "Download the log",
+    downloadOutput: "Download what it left in output/",
+    downloadFiles: "Download the files it ran with",
+    reasons: undefined as Partial<Record<Reason, (run: Run) => string>> | undefined,
+  },
+  compare: {
+    title: "Compare",
+    left: "Before",
+    right: "After",
+    files: "Files",
+    count: (count: number) => (count === 0 ? "No file differs." : `${plural(count, "file")} ${count === 1 ? "differs" : "differ"}.`),
+    nothing: "All files are the same.",
+    all: "Show unchanged files too",
+    blob: "This is no text.",
+    olderRun: "An older run",
+    changes: { added: "added", removed: "removed", changed: "changed", same: "unchanged" },
   },
   errors: {
     offline: "The server does not answer. Check the connection; the page tries again by itself.",
