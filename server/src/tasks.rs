@@ -12,6 +12,7 @@ mod delete_task;
 mod describe;
 pub(crate) mod failed;
 mod files;
+mod frozen_file;
 mod import;
 mod layout;
 mod list_tasks;

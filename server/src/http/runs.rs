@@ -4,7 +4,7 @@ use axum::{
     Json,
     body::{Body, Bytes},
     extract::{Path, State},
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use coderoom_protocol::{
@@ -20,7 +20,7 @@ use super::{
     access::{Entered, enter, enter_run},
     archives,
     caller::Caller,
-    disposition,
+    disposition, files,
     problem::HttpResult,
     query::Query,
 };
@@ -45,6 +45,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(get_output))
         .routes(routes!(get_snapshot))
         .routes(routes!(get_manifest))
+        .routes(routes!(get_run_file))
 }
 
 /// Freezes the files as they are stored now and queues a run of exactly that.
@@ -183,6 +184,41 @@ async fn get_manifest(
     let run = enter_run(&app, &identity, &run, Right::Read).await?;
     let manifest = app.runs.manifest(run.id).await?.ok_or_else(no_longer_stored)?;
     Ok(Json(RunFiles { run: run.id, files: manifest.for_clients() }))
+}
+
+/// One file that was frozen for the run, as it was then.
+#[utoipa::path(get, path = "/runs/{run}/files/{*path}", tag = "runs",
+    params(("run" = String, Path, description = "the run"), ("path" = String, Path, description = "the file's path then, slashes as they are")),
+    responses((status = 200, description = "text/plain or application/octet-stream", content_type = "application/octet-stream", body = Vec<u8>),
+        (status = 304, description = "the ETag is that of If-None-Match"),
+        (status = 404, description = "not_found: the run or the file, or its files are no longer stored")))]
+async fn get_run_file(
+    State(app): State<App>,
+    Caller(identity): Caller,
+    Path((run, path)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> HttpResult<Response> {
+    let run = enter_run(&app, &identity, &run, Right::Read).await?;
+    let manifest = app.runs.manifest(run.id).await?.ok_or_else(no_longer_stored)?;
+    let (file, bytes) = app.tasks.frozen_file(&manifest, &path).await?;
+    let tag = format!("\"{}\"", file.sha256);
+    let mut response = match files::is_known(&headers, &tag) {
+        true => StatusCode::NOT_MODIFIED.into_response(),
+        false => Body::from_stream(bytes).into_response(),
+    };
+    let is_text = file.blob_key.is_none();
+    let headers = response.headers_mut();
+    disposition::harmless(headers);
+    headers.insert(header::ETAG, HeaderValue::from_str(&tag).map_err(failed::internal("tag a file of a run"))?);
+    if response.status() == StatusCode::OK {
+        let kind = if is_text { "text/plain; charset=utf-8" } else { "application/octet-stream" };
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(file.size));
+        let name = path.rsplit('/').next().unwrap_or_default();
+        headers.insert(header::CONTENT_DISPOSITION, disposition::attachment(name));
+    }
+    Ok(response)
 }
 
 fn no_longer_stored() -> WireError {

@@ -123,6 +123,7 @@ async fn filled(
         ("POST", "/tasks/{task}/move") => (at, json(json!({ "from": "extra.txt", "to": format!("{unique}.txt") }))),
         ("POST", "/tasks/{task}/main") => (at, json(json!({ "path": "extra.txt" }))),
         ("GET" | "DELETE", "/tasks/{task}/files/{path}") => (at.replace("{path}", "extra.txt"), Body::None),
+        ("GET", "/runs/{run}/files/{path}") => (at.replace("{path}", "run.sh"), Body::None),
         ("PUT", "/tasks/{task}/files/{path}") => (at.replace("{path}", "put.txt"), Body::Bytes(b"text".to_vec())),
         ("POST", "/tasks/{task}/import") => (at, Body::Bytes(archive())),
         ("POST", "/tasks/{task}/runs") => (at, json(json!({ "command": "true" }))),
