@@ -32,6 +32,10 @@ const ABANDONED: Duration = Duration::from_millis(500);
 /// Channels without a consumer that are kept for the next one who asks. More are closed.
 const MAX_IDLE: usize = 16;
 
+/// A consumer that heard nothing for this long is begun anew: a queue deleted at the moment it began may leave it waiting
+/// for ever, without a word from the broker.
+const RENEW: Duration = Duration::from_secs(10);
+
 /// How often a consumer that ends at once is begun again in one call.
 const TRIES: u32 = 3;
 
@@ -104,11 +108,17 @@ impl Consumers {
             };
             let mut waiting = Waiting { shared: self.shared.clone(), lane: Some(lane) };
             let came = match &mut waiting.lane {
-                Some(lane) => lane.consumer.next().await,
-                None => None,
+                Some(lane) => timeout(RENEW, lane.consumer.next()).await,
+                None => Ok(None),
             };
             // From here on there is no await: who came with a message leaves with it.
             let Some(lane) = waiting.lane.take() else { continue };
+            let Ok(came) = came else {
+                // Closing the channel gives back what may have come at this moment.
+                let limit = self.shared.settings.confirm_timeout;
+                tokio::spawn(async move { timeout(limit, lane.channel.close(200, "renewed".into())).await });
+                continue;
+            };
             match came {
                 Some(Ok(delivery)) => return Ok(RabbitDelivery::new(self.shared.clone(), lane, delivery)),
                 // Cancelled by the broker (the queue was deleted or moved), or the connection broke: begin again.
