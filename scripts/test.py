@@ -60,15 +60,9 @@ def clients() -> tuple[int, int, int]:
     return code, *counts(output, r"(?m)^(?:#|ℹ) pass (\d+)", r"(?m)^(?:#|ℹ) fail (\d+)")
 
 
-def browser(below: tuple[str, ...] = (), files: tuple[str, ...] = ()) -> tuple[int, int, int]:
-    code, output = run([*below, "bash", "tests/browser/run.sh", *files])
+def browser() -> tuple[int, int, int]:
+    code, output = run(["bash", "tests/browser/run.sh"])
     return code, *counts(output, r"(?m)^(?:#|ℹ) pass (\d+)", r"(?m)^(?:#|ℹ) fail (\d+)")
-
-
-def browser_cluster() -> tuple[int, int, int]:
-    """What two people do together, at two servers over private services."""
-    services = str(TARGET / "debug/coderoom-services")
-    return browser((services, "env", "DEPLOYMENT=cluster"), ("two-people.test.mjs", "files.test.mjs", "sharing.test.mjs"))
 
 
 def deploy() -> tuple[int, int, int]:
@@ -78,7 +72,7 @@ def deploy() -> tuple[int, int, int]:
     return code, ran - failed, failed
 
 
-SUITES = {"rust": rust, "web": web, "clients": clients, "browser": browser, "browser-cluster": browser_cluster, "deploy": deploy}
+SUITES = {"rust": rust, "web": web, "clients": clients, "browser": browser, "deploy": deploy}
 
 
 def main() -> int:
