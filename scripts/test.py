@@ -2,7 +2,8 @@
 """Runs every suite, one after the other, and ends with `N passed, N failed`.
 
 `scripts/test.py NAME…` runs only the suites with these names. Each suite is a real process; a suite that dies without
-counts is one failure. The Rust suite runs below `coderoom-services`, which starts private backing services and stops them.
+counts is one failure. The Rust suites run below `coderoom-services`, which starts private backing services and stops them; `postgres` is
+those of them again that work on tables, with PostgreSQL in place of SQLite, when it is asked for by name.
 """
 
 import os
@@ -36,14 +37,31 @@ def counts(output: str, passed: str, failed: str) -> tuple[int, int]:
     return sum(map(int, re.findall(passed, output))), sum(map(int, re.findall(failed, output)))
 
 
-def rust() -> tuple[int, int, int]:
+# Suites that open tables of their own and take PostgreSQL instead of SQLite when CODEROOM_TEST_TABLES says so.
+ON_POSTGRES = "(package(coderoom-worker) and (binary(engine) or test(/^log::/))) or (package(coderoom-server) and (binary(tasks) or test(/^rooms::/)))"
+
+
+def nextest(*arguments: str) -> tuple[int, int, int]:
+    """Runs Rust tests below private backing services."""
     code, _ = run(["cargo", "build", "--workspace", "--bins", "--quiet"])
     if code:
         return code, 0, 0
     services = str(TARGET / "debug/coderoom-services")
-    code, output = run([services, "cargo", "nextest", "run", "--workspace", "--all-features", "--no-fail-fast", "--status-level", "fail", "--final-status-level", "slow"])
+    code, output = run([services, "cargo", "nextest", "run", "--workspace", "--all-features", "--no-fail-fast", "--status-level", "fail", "--final-status-level", "slow", *arguments])
     summary = (re.findall(r"Summary \[.*", output) or [""])[-1]
     return code, *counts(summary, r"(\d+) passed", r"(\d+) (?:failed|timed out)")
+
+
+def rust() -> tuple[int, int, int]:
+    return nextest()
+
+
+def postgres() -> tuple[int, int, int]:
+    ENVIRONMENT["CODEROOM_TEST_TABLES"] = "postgres"
+    try:
+        return nextest("-E", ON_POSTGRES)
+    finally:
+        del ENVIRONMENT["CODEROOM_TEST_TABLES"]
 
 
 def web() -> tuple[int, int, int]:
@@ -72,11 +90,11 @@ def deploy() -> tuple[int, int, int]:
     return code, ran - failed, failed
 
 
-SUITES = {"rust": rust, "web": web, "clients": clients, "browser": browser, "deploy": deploy}
+SUITES = {"rust": rust, "postgres": postgres, "web": web, "clients": clients, "browser": browser, "deploy": deploy}
 
 
 def main() -> int:
-    wanted = sys.argv[1:] or list(SUITES)
+    wanted = sys.argv[1:] or [name for name in SUITES if name != "postgres"]
     passed = failed = 0
     for name in wanted:
         if name not in SUITES:

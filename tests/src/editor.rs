@@ -107,6 +107,12 @@ impl Editor {
         self.socket = Some(sink);
     }
 
+    /// Goes on at another node, where this person is, with the same document.
+    pub async fn move_to(&mut self, person: &Person) {
+        self.person = person.clone();
+        self.connect().await;
+    }
+
     /// Drops the connection without a word.
     pub fn disconnect(&mut self) {
         self.socket = None;

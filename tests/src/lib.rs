@@ -12,6 +12,7 @@
 pub use coderoom_services as services;
 
 pub mod bench;
+pub mod cluster;
 pub mod editor;
 pub mod kubernetes;
 pub mod person;

@@ -5,5 +5,7 @@ pub mod disk_full;
 pub mod doors;
 pub mod editing;
 pub mod hostile_sockets;
+pub mod nodes;
 pub mod running;
+pub mod services;
 pub mod strangers;

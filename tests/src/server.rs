@@ -4,13 +4,14 @@ use std::{
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::Arc,
     time::Duration,
 };
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::{person::http_client, wait::until};
+use crate::{cluster::Cluster, person::http_client, wait::until};
 
 /// The API token that every test server accepts as its administrator's.
 pub const ADMIN_TOKEN: &str = "test-admin-token-0123456789abcdef";
@@ -20,6 +21,8 @@ pub const ADMIN_TOKEN: &str = "test-admin-token-0123456789abcdef";
 pub enum Deployment {
     /// One process, SQLite and a directory.
     Embedded,
+    /// PostgreSQL, S3, Redis and RabbitMQ, each private to the run of the tests; the local executor.
+    Cluster,
 }
 
 /// A running server. Dropping it kills the process and removes its data.
@@ -28,8 +31,11 @@ pub struct Server {
     child: Option<Child>,
     settings: Vec<(String, String)>,
     data: PathBuf,
+    /// `serve` or `worker`.
+    command: &'static str,
     /// Held to be removed last; `None` when the test brought a directory of its own.
     _own_data: Option<TempDir>,
+    _cluster: Option<Arc<Cluster>>,
     port: u16,
 }
 
@@ -72,9 +78,31 @@ impl Server {
         own: Option<TempDir>,
         settings: &[(&str, &str)],
     ) -> Self {
-        assert_eq!(deployment, Deployment::Embedded, "the only deployment there is");
-        let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let mut server = Self { child: None, settings, data, _own_data: own, port: free_port() };
+        let cluster = (deployment == Deployment::Cluster).then(Cluster::new);
+        Self::start_process(cluster, "serve", data, own, settings).await
+    }
+
+    /// Starts one more process of a cluster: `serve` or `worker`.
+    ///
+    /// # Panics
+    /// When it does not serve.
+    pub async fn start_on(cluster: &Arc<Cluster>, command: &'static str, settings: &[(&str, &str)]) -> Self {
+        let own = TempDir::with_prefix("coderoom-test-").expect("a temporary directory");
+        let data = own.path().join("data");
+        Self::start_process(Some(Arc::clone(cluster)), command, data, Some(own), settings).await
+    }
+
+    async fn start_process(
+        cluster: Option<Arc<Cluster>>,
+        command: &'static str,
+        data: PathBuf,
+        own: Option<TempDir>,
+        settings: &[(&str, &str)],
+    ) -> Self {
+        let mut all = cluster.as_ref().map(|cluster| cluster.settings().to_vec()).unwrap_or_default();
+        all.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let port = free_port();
+        let mut server = Self { child: None, settings: all, data, command, _own_data: own, _cluster: cluster, port };
         server.start_again().await;
         server
     }
@@ -87,7 +115,7 @@ impl Server {
         assert!(self.child.is_none(), "the server runs already");
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.log_file()).expect("log file");
         let child = Command::new(binaries().join("coderoom"))
-            .args(["serve", "--listen", &format!("127.0.0.1:{}", self.port), "--data"])
+            .args([self.command, "--listen", &format!("127.0.0.1:{}", self.port), "--data"])
             .arg(&self.data)
             .env("CODEROOM_ADMIN_TOKEN", ADMIN_TOKEN)
             .envs(self.settings.iter().map(|(name, value)| (name, value)))
@@ -135,6 +163,17 @@ impl Server {
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.child.as_ref().expect("the server runs").id()
+    }
+
+    /// What `/health/ready` answers: its status and body. A worker answers too.
+    ///
+    /// # Panics
+    /// When there is no answer within ten seconds.
+    pub async fn ready(&self) -> (u16, serde_json::Value) {
+        let asked = http_client().get(format!("{}/health/ready", self.url())).timeout(Duration::from_secs(10)).send();
+        let answer = asked.await.expect("/health/ready answers, whatever is broken");
+        let status = answer.status().as_u16();
+        (status, answer.json().await.unwrap_or_default())
     }
 
     /// `kill -9`, in the middle of whatever it does.

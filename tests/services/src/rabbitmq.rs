@@ -162,6 +162,12 @@ disk_free_limit.absolute = 50MB
         format!("amqp://{USER}:{PASSWORD}@127.0.0.1:{}/{VHOST}", self.ports.amqp)
     }
 
+    /// The virtual host of [`Self::url`].
+    #[must_use]
+    pub fn vhost(&self) -> &'static str {
+        VHOST
+    }
+
     /// Runs `rabbitmqctl`, for example `["purge_queue", "-p", "test", "name"]`; about a second. Gives what it prints.
     ///
     /// # Panics
