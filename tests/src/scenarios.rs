@@ -4,6 +4,7 @@ pub mod crash;
 pub mod disk_full;
 pub mod doors;
 pub mod editing;
+pub mod floods;
 pub mod hostile_sockets;
 pub mod nodes;
 pub mod running;
