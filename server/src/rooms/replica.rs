@@ -69,6 +69,8 @@ impl Replica {
             while updates.peek().is_some() {
                 let mut txn = self.doc.transact_mut();
                 for update in updates.by_ref().take(UPDATES_PER_TRANSACTION) {
+                    #[cfg(test)]
+                    fault::strike(update);
                     apply_decoded(&mut txn, Update::decode_v1(update))?;
                 }
             }
@@ -127,6 +129,31 @@ impl Replica {
             }
             Ok(txn.encode_update_v1())
         })
+    }
+}
+
+/// A panic inside yrs, for tests: no input that passes the gate is known to cause one.
+#[cfg(test)]
+pub(super) mod fault {
+    use std::cell::RefCell;
+
+    thread_local! {
+        static AT: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
+    }
+
+    /// The next replica of this thread that applies an update with these bytes in it panics, once.
+    pub(in crate::rooms) fn panic_at(bytes: &[u8]) {
+        AT.set(Some(bytes.to_vec()));
+    }
+
+    pub(super) fn strike(update: &[u8]) {
+        let hits = AT.with_borrow(|at| {
+            at.as_ref().is_some_and(|bytes| update.windows(bytes.len()).any(|window| window == bytes.as_slice()))
+        });
+        if hits {
+            AT.set(None);
+            panic!("a fault that a test asked for");
+        }
     }
 }
 

@@ -271,6 +271,7 @@ impl Live {
             return Ok(state.clone());
         }
         let replica = self.replica.as_ref().ok_or(ReplicaError::Panicked)?;
+        metrics::counter!("coderoom_documents_encoded_total").increment(1);
         let state = Bytes::from(replica.diff_v1(known)?);
         if self.cache.diffs.len() >= CACHED_DIFFS {
             self.cache.diffs.remove(0);

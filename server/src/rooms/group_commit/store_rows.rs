@@ -107,3 +107,74 @@ impl Prepared {
         Statement::new(INSERT, values![self.file.as_str(), self.epoch, self.count, self.data.clone(), at])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, time::Duration};
+
+    use coderoom_backing::{clock::Clock, tables::Tables};
+    use coderoom_protocol::ids::{FileId, TaskId};
+
+    use super::*;
+    use crate::rooms::{group_commit::Edits, mailbox::Mailbox};
+
+    async fn tables(directory: &tempfile::TempDir, task: TaskId, file: FileId) -> Tables {
+        let tables = Tables::open_sqlite(&directory.path().join("coderoom.db")).await.unwrap();
+        tables.migrate(coderoom_worker::schema::MIGRATIONS).await.unwrap();
+        let user = "u";
+        let statements = vec![
+            Statement::new("INSERT INTO users (id, name, name_key, created_at) VALUES ($1, $1, $1, 0)", values![user]),
+            Statement::new(
+                "INSERT INTO tasks (id, name, language, created_by, created_at, updated_at) VALUES ($1, 't', 'python', $2, 0, 0)",
+                values![task.to_string(), user],
+            ),
+            Statement::new(
+                "INSERT INTO files (id, task_id, path, path_key, kind, created_at, updated_at) VALUES ($1, $2, 'a', 'a', 'text', 0, 0)",
+                values![file.to_string(), task.to_string()],
+            ),
+        ];
+        tables.batch(statements).await.unwrap();
+        tables
+    }
+
+    fn row(task: TaskId, file: FileId, data: &[u8], after: u64) -> Prepared {
+        Prepared::new(Edits {
+            task,
+            file,
+            epoch: 1,
+            generation: 1,
+            count: 2,
+            data: data.to_vec(),
+            inserted_bytes: 2,
+            growth: 2,
+            limit: None,
+            after,
+            room: Arc::new(Mailbox::new(1)),
+        })
+    }
+
+    /// The connection broke during the commit. Whether it was stored is found out before it is stored (again).
+    #[tokio::test]
+    async fn commit_of_unknown_outcome_is_stored_exactly_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let (task, file) = (TaskId::new(), FileId::new());
+        let tables = tables(&directory, task, file).await;
+        let retry = (Duration::ZERO, Duration::ZERO);
+        let commits = GroupCommit::new(tables.clone(), Clock::default(), Duration::ZERO, retry);
+        let uncertain = |data: &[u8]| Prepared { uncertain: true, ..row(task, file, data, 0) };
+        // It was not stored.
+        assert_eq!(commits.commit(&[uncertain(b"one")]).await.unwrap(), [Ok(2)]);
+        // It was, and another node has stored something since.
+        assert_eq!(commits.commit(&[row(task, file, b"two", 2)]).await.unwrap(), [Ok(4)]);
+        assert_eq!(commits.commit(&[row(task, file, b"other", 4)]).await.unwrap(), [Ok(6)]);
+        assert_eq!(commits.commit(&[uncertain(b"two")]).await.unwrap(), [Ok(4)]);
+        let stored = tables.query("SELECT seq FROM edits ORDER BY seq", values![]).await.unwrap();
+        let stored: Vec<i64> = stored.iter().map(|row| row.int(0).unwrap()).collect();
+        assert_eq!(stored, [1, 3, 5]);
+        let seq = tables.query("SELECT seq FROM files", values![]).await.unwrap()[0].int(0).unwrap();
+        assert_eq!(seq, 6);
+        // The file went meanwhile.
+        tables.execute("DELETE FROM files", values![]).await.unwrap();
+        assert_eq!(commits.commit(&[uncertain(b"two")]).await.unwrap(), [Err(Rejected::Gone)]);
+    }
+}

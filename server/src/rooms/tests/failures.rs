@@ -5,8 +5,8 @@ use std::path::Path;
 use coderoom_backing::{tables::Sql, values};
 use coderoom_protocol::role::Role;
 
-use super::harness::{Door, Node};
-use crate::rooms::{Place, RoomSettings};
+use super::harness::{Door, Node, counters::Counters};
+use crate::rooms::{Place, RoomSettings, replica::fault};
 
 #[tokio::test]
 async fn nothing_is_shown_or_acknowledged_before_it_is_stored() {
@@ -44,6 +44,40 @@ async fn edits_that_came_another_way_are_read_from_the_tables() {
     bob.wait_text("dbac").await;
     assert_eq!(node.stored_text(file).await, "dbac");
     assert!(ann.answers.iter().all(|is_stored| *is_stored));
+}
+
+#[tokio::test]
+async fn panic_while_applying_costs_one_document_a_rebuild_and_others_nothing() {
+    let counters = Counters::default();
+    let _counting = counters.begin();
+    let node = Node::start(RoomSettings::default()).await;
+    let (struck, other) = (node.file("a").await, node.file("x").await);
+    let (mut ann, mut bob) = (node.synced(struck).await, node.synced(struck).await);
+    let (mut cleo, mut dan) = (node.synced(other).await, node.synced(other).await);
+    let mut watcher = node.client(Place::Task, Role::Viewer, node.user, Door::Text).await;
+    assert_eq!(counters.get("coderoom_documents_loaded_total"), 2);
+    fault::panic_at(b"poison");
+    ann.type_at(1, "poison").await;
+    cleo.type_at(1, "y").await;
+    ann.wait_answers(&[true, true]).await;
+    watcher.wait("a notice", |client| client.control.iter().any(|notice| notice["code"] == "rebuilt")).await;
+    bob.wait_text("apoison").await;
+    dan.wait_text("xy").await;
+    // Both go on.
+    bob.type_at(0, "> ").await;
+    ann.wait_text("> apoison").await;
+    dan.type_at(0, "> ").await;
+    cleo.wait_text("> xy").await;
+    assert_eq!(
+        (node.stored_text(struck).await.as_str(), node.stored_text(other).await.as_str()),
+        ("> apoison", "> xy")
+    );
+    assert_eq!(counters.get("coderoom_documents_rebuilt_total"), 1);
+    assert_eq!(counters.get("coderoom_documents_loaded_total"), 3, "one was read again");
+    for client in [&ann, &bob, &cleo, &dan] {
+        assert!(client.farewell.is_none() && client.answers.iter().all(|is_stored| *is_stored));
+    }
+    assert_eq!((cleo.step1s.len(), dan.step1s.len()), (1, 1), "others were not asked for anything");
 }
 
 /// A row that the tables refuse, for one file only.

@@ -1,6 +1,7 @@
 //! A node with one task, and clients of it.
 
 mod client;
+pub(super) mod counters;
 pub(super) mod relay;
 
 use std::{
@@ -105,14 +106,14 @@ impl Node {
 
     /// Another node on the same tables, as far as rooms go.
     pub(super) fn twin(&self, settings: RoomSettings) -> Self {
-        self.twin_on(self.bus.clone(), settings)
+        self.twin_on(self.tables.clone(), self.bus.clone(), settings)
     }
 
-    /// The same on another bus.
-    pub(super) fn twin_on(&self, bus: Bus, settings: RoomSettings) -> Self {
+    /// The same with its own connections.
+    pub(super) fn twin_on(&self, tables: Tables, bus: Bus, settings: RoomSettings) -> Self {
         Self {
-            tables: self.tables.clone(),
-            rooms: rooms(&self.tables, &bus, &self.roles, settings),
+            rooms: rooms(&tables, &bus, &self.roles, settings),
+            tables,
             bus,
             task: self.task,
             user: self.user,

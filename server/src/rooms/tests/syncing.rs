@@ -3,15 +3,17 @@
 use coderoom_backing::values;
 use coderoom_protocol::role::Role;
 
-use super::harness::{Door, Node, eventually};
+use super::harness::{Door, Node, counters::Counters, eventually};
 use crate::rooms::{Place, RoomEvent, RoomSettings, outbox::OutboxLimits};
 
-#[tokio::test]
-async fn joiners_of_a_cold_document_share_one_load() {
+/// So many joins of one cold document at the same moment.
+async fn joined_at_once(count: usize) {
+    let counters = Counters::default();
+    let _counting = counters.begin();
     let node = Node::start(RoomSettings::default()).await;
     let file = node.file(&"line of text\n".repeat(3_000)).await;
     let mut joiners = Vec::new();
-    for _ in 0..20 {
+    for _ in 0..count {
         joiners.push(node.editor(file).await);
     }
     for joiner in &joiners {
@@ -22,6 +24,18 @@ async fn joiners_of_a_cold_document_share_one_load() {
         assert_eq!(joiner.text().len(), 39_000);
         assert_eq!(joiner.step1s.len(), 1);
     }
+    assert_eq!(counters.get("coderoom_documents_loaded_total"), 1);
+    assert_eq!(counters.get("coderoom_documents_encoded_total"), 1);
+}
+
+#[tokio::test]
+async fn two_joins_of_a_cold_document_cost_one_load_and_one_encode() {
+    joined_at_once(2).await;
+}
+
+#[tokio::test]
+async fn twenty_joins_of_a_cold_document_cost_one_load_and_one_encode() {
+    joined_at_once(20).await;
 }
 
 #[tokio::test]

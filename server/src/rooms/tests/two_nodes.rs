@@ -2,8 +2,12 @@
 
 use std::{sync::atomic::Ordering, time::Duration};
 
-use coderoom_backing::values;
+use coderoom_backing::{
+    tables::{PostgresSettings, Tables},
+    values,
+};
 use coderoom_protocol::{awareness::Entry, ids::FileId, role::Role, tree::TreeChange};
+use coderoom_services::Database;
 use coderoom_worker::announce::TaskEvent;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
@@ -18,7 +22,17 @@ struct Pair {
     one: Node,
     two: Node,
     relay: Relay,
-    _streams: tempfile::TempDir,
+    _data: tempfile::TempDir,
+    _database: Option<Database>,
+}
+
+/// Which tables.
+#[derive(Clone, Copy)]
+enum Ground {
+    /// One SQLite for both.
+    Embedded,
+    /// A PostgreSQL, to which each node has its own connections.
+    Cluster,
 }
 
 fn several() -> RoomSettings {
@@ -31,18 +45,30 @@ fn not_comparing() -> RoomSettings {
 }
 
 impl Pair {
-    async fn start(settings: RoomSettings) -> Self {
-        let one = Node::start(settings.clone()).await;
-        let streams = tempfile::tempdir().unwrap();
-        let two = one.twin_on(local_bus(streams.path()).await, settings);
+    async fn start(ground: Ground, settings: RoomSettings) -> Self {
+        let data = tempfile::tempdir().unwrap();
+        let (one, two) = (local_bus(&data.path().join("one")).await, local_bus(&data.path().join("two")).await);
+        let (tables, database) = match ground {
+            Ground::Embedded => {
+                let tables = Tables::open_sqlite(&data.path().join("coderoom.db")).await.unwrap();
+                ([tables.clone(), tables], None)
+            }
+            Ground::Cluster => {
+                let database = Database::create();
+                let open = || Tables::open_postgres(PostgresSettings::new(database.url()));
+                ([open().await.unwrap(), open().await.unwrap()], Some(database))
+            }
+        };
+        let [tables_of_one, tables_of_two] = tables;
+        let one = Node::start_on(tables_of_one, one, settings.clone()).await;
+        let two = one.twin_on(tables_of_two, two, settings);
         let relay = Relay::between(&one.bus, &two.bus, one.task).await;
-        Self { one, two, relay, _streams: streams }
+        Self { one, two, relay, _data: data, _database: database }
     }
 }
 
-#[tokio::test]
-async fn edit_on_one_node_is_shown_on_the_other_by_one_message() {
-    let pair = Pair::start(not_comparing()).await;
+async fn edit_on_one_node_is_shown_on_the_other_by_one_message(ground: Ground) {
+    let pair = Pair::start(ground, not_comparing()).await;
     let file = pair.one.file("hello").await;
     let (mut ann, mut bob) = (pair.one.synced(file).await, pair.two.synced(file).await);
     ann.type_at(5, " world").await;
@@ -55,9 +81,8 @@ async fn edit_on_one_node_is_shown_on_the_other_by_one_message() {
     assert_eq!(pair.one.stored_text(file).await, "> hello world");
 }
 
-#[tokio::test]
-async fn what_one_commit_gathered_is_one_message() {
-    let pair = Pair::start(not_comparing()).await;
+async fn what_one_commit_gathered_is_one_message(ground: Ground) {
+    let pair = Pair::start(ground, not_comparing()).await;
     let file = pair.one.file("").await;
     let (mut ann, mut bob) = (pair.one.synced(file).await, pair.two.synced(file).await);
     let writer_is_busy = pair.one.hold_writes().await;
@@ -74,11 +99,11 @@ async fn what_one_commit_gathered_is_one_message() {
 }
 
 /// Both nodes write at random while the messages between them suffer; in the end everybody has what is stored.
-async fn converges(fault: Fault, settings: RoomSettings) {
+async fn converges(ground: Ground, fault: Fault, settings: RoomSettings) {
     let seed = rand::random::<u64>();
     eprintln!("seed {seed}");
     let mut random = StdRng::seed_from_u64(seed);
-    let pair = Pair::start(settings).await;
+    let pair = Pair::start(ground, settings).await;
     let file = pair.one.file("begin").await;
     let mut clients = Vec::new();
     for node in [&pair.one, &pair.two, &pair.one, &pair.two] {
@@ -127,34 +152,28 @@ async fn converges(fault: Fault, settings: RoomSettings) {
     }
 }
 
-#[tokio::test]
-async fn two_nodes_that_write_one_document_converge() {
-    converges(Fault::None, not_comparing()).await;
+async fn two_nodes_that_write_one_document_converge(ground: Ground) {
+    converges(ground, Fault::None, not_comparing()).await;
 }
 
-#[tokio::test]
-async fn doubled_messages_change_nothing() {
-    converges(Fault::Doubles, not_comparing()).await;
+async fn doubled_messages_change_nothing(ground: Ground) {
+    converges(ground, Fault::Doubles, not_comparing()).await;
 }
 
-#[tokio::test]
-async fn swapped_messages_change_nothing() {
-    converges(Fault::Swaps, RoomSettings { compare_ms: 200, ..several() }).await;
+async fn swapped_messages_change_nothing(ground: Ground) {
+    converges(ground, Fault::Swaps, RoomSettings { compare_ms: 200, ..several() }).await;
 }
 
-#[tokio::test]
-async fn lost_messages_are_made_good_from_the_tables() {
-    converges(Fault::Loses, RoomSettings { compare_ms: 200, ..several() }).await;
+async fn lost_messages_are_made_good_from_the_tables(ground: Ground) {
+    converges(ground, Fault::Loses, RoomSettings { compare_ms: 200, ..several() }).await;
 }
 
-#[tokio::test]
-async fn nodes_that_hear_nothing_of_each_other_still_converge() {
-    converges(Fault::Cut, RoomSettings { compare_ms: 200, ..several() }).await;
+async fn nodes_that_hear_nothing_of_each_other_still_converge(ground: Ground) {
+    converges(ground, Fault::Cut, RoomSettings { compare_ms: 200, ..several() }).await;
 }
 
-#[tokio::test]
-async fn next_message_shows_that_one_was_lost() {
-    let pair = Pair::start(not_comparing()).await;
+async fn next_message_shows_that_one_was_lost(ground: Ground) {
+    let pair = Pair::start(ground, not_comparing()).await;
     let file = pair.one.file("").await;
     let (mut ann, mut bob) = (pair.one.synced(file).await, pair.two.synced(file).await);
     pair.relay.has(Fault::Cut);
@@ -167,9 +186,8 @@ async fn next_message_shows_that_one_was_lost() {
     bob.wait_text("ab").await;
 }
 
-#[tokio::test]
-async fn edit_that_was_stored_and_never_published_is_found() {
-    let pair = Pair::start(RoomSettings { compare_ms: 100, ..several() }).await;
+async fn edit_that_was_stored_and_never_published_is_found(ground: Ground) {
+    let pair = Pair::start(ground, RoomSettings { compare_ms: 100, ..several() }).await;
     let file = pair.one.file("").await;
     let (mut ann, mut bob) = (pair.one.synced(file).await, pair.two.synced(file).await);
     // As when the node dies between commit and publish.
@@ -179,9 +197,8 @@ async fn edit_that_was_stored_and_never_published_is_found() {
     bob.wait_text("a").await;
 }
 
-#[tokio::test]
-async fn client_from_another_node_is_caught_up_with_and_not_asked_to_repeat() {
-    let pair = Pair::start(not_comparing()).await;
+async fn client_from_another_node_is_caught_up_with_and_not_asked_to_repeat(ground: Ground) {
+    let pair = Pair::start(ground, not_comparing()).await;
     let file = pair.one.file("").await;
     let mut ann = pair.one.synced(file).await;
     let mut bob = pair.two.synced(file).await;
@@ -198,9 +215,8 @@ async fn client_from_another_node_is_caught_up_with_and_not_asked_to_repeat() {
     assert_eq!(pair.one.stored_text(file).await, "ab");
 }
 
-#[tokio::test]
-async fn returning_client_does_not_store_again_what_its_old_node_stored() {
-    let pair = Pair::start(not_comparing()).await;
+async fn returning_client_does_not_store_again_what_its_old_node_stored(ground: Ground) {
+    let pair = Pair::start(ground, not_comparing()).await;
     let file = pair.one.file("").await;
     let mut ann = pair.one.synced(file).await;
     let _bob = pair.two.synced(file).await;
@@ -213,9 +229,8 @@ async fn returning_client_does_not_store_again_what_its_old_node_stored() {
     assert_eq!(pair.one.stored_edits(file).await, 1);
 }
 
-#[tokio::test]
-async fn written_text_replaces_what_the_other_node_stored() {
-    let pair = Pair::start(not_comparing()).await;
+async fn written_text_replaces_what_the_other_node_stored(ground: Ground) {
+    let pair = Pair::start(ground, not_comparing()).await;
     let file = pair.one.file("old").await;
     let (mut ann, mut bob) = (pair.one.synced(file).await, pair.two.synced(file).await);
     pair.relay.has(Fault::Cut);
@@ -228,9 +243,8 @@ async fn written_text_replaces_what_the_other_node_stored() {
     ann.wait_text("the second").await;
 }
 
-#[tokio::test]
-async fn document_that_left_memory_still_gets_what_others_store() {
-    let pair = Pair::start(RoomSettings { idle_document_ms: 50, ..not_comparing() }).await;
+async fn document_that_left_memory_still_gets_what_others_store(ground: Ground) {
+    let pair = Pair::start(ground, RoomSettings { idle_document_ms: 50, ..not_comparing() }).await;
     let file = pair.one.file("").await;
     let mut bob = pair.two.synced(file).await;
     tokio::time::sleep(Duration::from_millis(200)).await;
@@ -240,9 +254,8 @@ async fn document_that_left_memory_still_gets_what_others_store() {
     bob.wait_text("a").await;
 }
 
-#[tokio::test]
-async fn submit_on_one_node_sees_what_was_acknowledged_on_the_other() {
-    let pair = Pair::start(not_comparing()).await;
+async fn submit_on_one_node_sees_what_was_acknowledged_on_the_other(ground: Ground) {
+    let pair = Pair::start(ground, not_comparing()).await;
     let file = pair.one.file("").await;
     let mut ann = pair.one.synced(file).await;
     pair.relay.has(Fault::Cut);
@@ -254,10 +267,9 @@ async fn submit_on_one_node_sees_what_was_acknowledged_on_the_other() {
     }
 }
 
-#[tokio::test]
-async fn compaction_on_one_node_leaves_the_other_able_to_go_on() {
+async fn compaction_on_one_node_leaves_the_other_able_to_go_on(ground: Ground) {
     let settings = RoomSettings { compact_after_edits: 10, ..not_comparing() };
-    let pair = Pair::start(settings).await;
+    let pair = Pair::start(ground, settings).await;
     let file = pair.one.file("").await;
     let (mut ann, mut bob) = (pair.one.synced(file).await, pair.two.synced(file).await);
     pair.relay.has(Fault::Cut);
@@ -290,9 +302,8 @@ async fn sees(client: &mut Client, who: u64, is_here: bool) {
     client.wait(&what, |client| client.presence.get(&who).is_some_and(|(_, state)| state.is_some() == is_here)).await;
 }
 
-#[tokio::test]
-async fn presence_reaches_the_other_node_and_who_comes_later() {
-    let pair = Pair::start(not_comparing()).await;
+async fn presence_reaches_the_other_node_and_who_comes_later(ground: Ground) {
+    let pair = Pair::start(ground, not_comparing()).await;
     let file = pair.one.file("").await;
     let ann = pair.one.editor(file).await;
     let mut bob = pair.two.editor(file).await;
@@ -311,9 +322,8 @@ async fn presence_reaches_the_other_node_and_who_comes_later() {
     sees(&mut bob, 7, true).await;
 }
 
-#[tokio::test]
-async fn presence_of_a_node_that_died_goes_away() {
-    let pair = Pair::start(RoomSettings { presence_expiry_ms: 400, ..not_comparing() }).await;
+async fn presence_of_a_node_that_died_goes_away(ground: Ground) {
+    let pair = Pair::start(ground, RoomSettings { presence_expiry_ms: 400, ..not_comparing() }).await;
     let (ann, mut bob) = (
         pair.one.client(Place::Task, Role::Editor, pair.one.user, Door::Room).await,
         pair.two.client(Place::Task, Role::Editor, pair.one.user, Door::Room).await,
@@ -324,9 +334,8 @@ async fn presence_of_a_node_that_died_goes_away() {
     sees(&mut bob, 7, false).await;
 }
 
-#[tokio::test]
-async fn moving_cursors_are_gathered_into_few_messages() {
-    let pair = Pair::start(not_comparing()).await;
+async fn moving_cursors_are_gathered_into_few_messages(ground: Ground) {
+    let pair = Pair::start(ground, not_comparing()).await;
     let file = pair.one.file("").await;
     let (ann, mut bob) = (pair.one.editor(file).await, pair.two.editor(file).await);
     for clock in 1..=100 {
@@ -335,9 +344,8 @@ async fn moving_cursors_are_gathered_into_few_messages() {
     bob.wait("the last cursor", |client| client.presence.get(&7).is_some_and(|(clock, _)| *clock == 100)).await;
 }
 
-#[tokio::test]
-async fn changes_of_tree_and_roles_reach_the_other_nodes_sockets() {
-    let pair = Pair::start(not_comparing()).await;
+async fn changes_of_tree_and_roles_reach_the_other_nodes_sockets(ground: Ground) {
+    let pair = Pair::start(ground, not_comparing()).await;
     let (one, two) = (&pair.one, &pair.two);
     let (kept, deleted) = (one.file("").await, one.file("").await);
     let (mut bob, mut cleo) = (two.synced(kept).await, two.synced(deleted).await);
@@ -359,4 +367,49 @@ async fn delete(node: &Node, file: FileId) {
     node.tables.execute("DELETE FROM files WHERE id = $1", values![file.to_string()]).await.unwrap();
     let changes = vec![TreeChange::Deleted { file, path: "a".into() }];
     node.announce(&TaskEvent::Tree { revision: 1, changes, by: "ann".into() }).await;
+}
+
+/// Each of these on both kinds of tables.
+macro_rules! on_both {
+    ($($test:ident)*) => {
+        mod embedded {
+            $(#[tokio::test]
+            async fn $test() {
+                super::$test(super::Ground::Embedded).await;
+            })*
+        }
+        mod cluster {
+            $(#[tokio::test]
+            async fn $test() {
+                super::$test(super::Ground::Cluster).await;
+            })*
+        }
+    };
+}
+
+on_both! {
+    edit_on_one_node_is_shown_on_the_other_by_one_message
+    two_nodes_that_write_one_document_converge
+    doubled_messages_change_nothing
+    swapped_messages_change_nothing
+    lost_messages_are_made_good_from_the_tables
+    nodes_that_hear_nothing_of_each_other_still_converge
+    next_message_shows_that_one_was_lost
+    edit_that_was_stored_and_never_published_is_found
+    client_from_another_node_is_caught_up_with_and_not_asked_to_repeat
+    returning_client_does_not_store_again_what_its_old_node_stored
+    written_text_replaces_what_the_other_node_stored
+    document_that_left_memory_still_gets_what_others_store
+    submit_on_one_node_sees_what_was_acknowledged_on_the_other
+    compaction_on_one_node_leaves_the_other_able_to_go_on
+    presence_reaches_the_other_node_and_who_comes_later
+    presence_of_a_node_that_died_goes_away
+    moving_cursors_are_gathered_into_few_messages
+    changes_of_tree_and_roles_reach_the_other_nodes_sockets
+}
+
+#[tokio::test]
+async fn what_one_commit_gathered_is_one_message_here() {
+    // Only SQLite has one writer that can be kept busy.
+    what_one_commit_gathered_is_one_message(Ground::Embedded).await;
 }
