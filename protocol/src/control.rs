@@ -166,8 +166,12 @@ pub struct TreeChanged {
     /// The tree's revision after it.
     #[ts(type = "number")]
     pub revision: u64,
-    /// What changed.
+    /// What changed, in order: the first 1,000 of it. All of it comes as `tree` events.
     pub changes: Vec<TreeChange>,
+    /// How many changes are not listed.
+    #[serde(default)]
+    #[ts(type = "number")]
+    pub omitted: u64,
 }
 
 /// Result of `write_file`.

@@ -7,6 +7,7 @@ pub mod logs;
 pub mod member;
 pub mod memory;
 pub mod stall;
+pub mod two_nodes;
 pub mod zips;
 
 use std::time::Duration;

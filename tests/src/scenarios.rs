@@ -5,6 +5,7 @@ pub mod disk_full;
 pub mod doors;
 pub mod editing;
 pub mod floods;
+pub mod hostile_sequences;
 pub mod hostile_sockets;
 pub mod nodes;
 pub mod running;

@@ -20,6 +20,9 @@ use super::{
     no_such_task,
 };
 
+/// Changes that a reply lists: a folder of 50,000 files must not make one of 6 MB.
+const CHANGES_PER_REPLY: usize = 1_000;
+
 /// An open change. Dropping it changes nothing.
 pub(super) struct TreeEdit {
     tasks: Tasks,
@@ -86,7 +89,7 @@ impl TreeEdit {
     /// Commits and announces. A change that did nothing leaves the revision as it was.
     pub(super) async fn finish(mut self) -> Result<TreeChanged, WireError> {
         if self.changes.is_empty() {
-            return Ok(TreeChanged { revision: self.before, changes: self.changes });
+            return Ok(TreeChanged { revision: self.before, changes: self.changes, omitted: 0 });
         }
         let revision = self.before + announce::revisions_for(self.changes.len());
         self.tx
@@ -98,7 +101,9 @@ impl TreeEdit {
             .map_err(storing)?;
         self.tx.commit().await.map_err(storing)?;
         self.tasks.announce_changes(self.task, self.before, &self.changes, &self.by).await;
-        Ok(TreeChanged { revision, changes: self.changes })
+        let omitted = self.changes.len().saturating_sub(CHANGES_PER_REPLY);
+        self.changes.truncate(CHANGES_PER_REPLY);
+        Ok(TreeChanged { revision, changes: self.changes, omitted: omitted as u64 })
     }
 
     /// Number of files and their bytes together.
