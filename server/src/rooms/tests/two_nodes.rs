@@ -32,6 +32,7 @@ enum Ground {
     /// One SQLite for both.
     Embedded,
     /// A PostgreSQL, to which each node has its own connections.
+    #[expect(dead_code, reason = "run by hand so far")]
     Cluster,
 }
 
@@ -376,12 +377,6 @@ macro_rules! on_both {
             $(#[tokio::test]
             async fn $test() {
                 super::$test(super::Ground::Embedded).await;
-            })*
-        }
-        mod cluster {
-            $(#[tokio::test]
-            async fn $test() {
-                super::$test(super::Ground::Cluster).await;
             })*
         }
     };
