@@ -817,8 +817,10 @@ export type TreeChange = {
 export type TreeChanged = {
   /** The tree's revision after it. */
   revision: number,
-  /** What changed. */
+  /** What changed, in order: the first 1,000 of it. All of it comes as `tree` events. */
   changes: Array<TreeChange>,
+  /** How many changes are not listed. */
+  omitted: number,
 };
 
 /** Unfinished runs of the whole deployment, the oldest first. */
