@@ -9,7 +9,10 @@ use std::{
 
 use coderoom_backing::values;
 use coderoom_protocol::{ids::TaskId, problem::WireError};
-use coderoom_worker::snapshot::{Manifest, blob_key};
+use coderoom_worker::{
+    announce::log_stream,
+    snapshot::{Manifest, blob_key},
+};
 
 use super::{Tasks, failed};
 
@@ -58,6 +61,9 @@ impl Tasks {
                 self.objects.delete(&object.key).await.map_err(failed::objects(step))?;
                 removed += 1;
             }
+            // An engine that had it may have written on after the task was deleted, and died before it could remove that.
+            let stream = log_stream(row.parse(0).map_err(failed::tables(step))?);
+            self.bus.remove(&stream).await.map_err(failed::internal(step))?;
             let sql = "DELETE FROM run_remains WHERE run_id = $1";
             self.tables.execute(sql, values![run]).await.map_err(failed::tables(step))?;
         }
