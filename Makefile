@@ -5,7 +5,7 @@ CACHE ?= $(HOME)/.cache/coderoom
 export CARGO_TARGET_DIR ?= $(CACHE)/target
 PROFILE := release-lite
 
-.PHONY: run build test web languages bench bench-web check screenshots clean
+.PHONY: run build test test-kubernetes web languages bench bench-web check screenshots clean
 
 ## Builds and starts the server on 127.0.0.1:7878 and prints a sign-in link. Settings: make run ARGS="--listen 127.0.0.1:9000"
 run: build
@@ -29,6 +29,15 @@ test:
 	@scripts/install run web test
 	@scripts/build-web
 	@python3 scripts/test.py $(ONLY)
+
+## The executor's suite on a real cluster, in a namespace of its own that is removed afterwards. It needs KUBECONFIG, a bucket
+## that pods reach (CODEROOM_TEST_KUBERNETES_S3, CODEROOM_TEST_KUBERNETES_BUCKET, CODEROOM_TEST_S3_ACCESS_KEY and
+## CODEROOM_TEST_S3_SECRET_KEY), and at least one image with the supervisor (CODEROOM_TEST_IMAGE_PYTHON, _SCALA, _R).
+test-kubernetes:
+	@test -n "$$KUBECONFIG" || { echo "KUBECONFIG names no cluster"; exit 2; }
+	cargo build --workspace --bins
+	$(CARGO_TARGET_DIR)/debug/coderoom-kubernetes-namespace \
+		cargo nextest run -p coderoom-tests --test kubernetes --test-threads 2 runs::
 
 ## Every benchmark of docs/benchmarks.md, release build. One of them: make bench ONLY=fan_out
 bench: web

@@ -1,0 +1,219 @@
+//! Each misbehaviour of a cluster ends a run with the right reason, and loses no byte of what could be had.
+
+use std::time::Duration;
+
+use coderoom_protocol::run::Reason;
+use coderoom_tests::{kubernetes::faults::Failing, wait::until};
+use coderoom_worker::executor::kubernetes::KubernetesSettings;
+use serde_json::json;
+
+use super::bench::{Bench, read_to_end};
+
+const LINES: &str = "for i in $(seq 1 120); do echo line $i; sleep 0.02; done";
+
+fn lines() -> String {
+    (1..=120).map(|at| format!("line {at}\n")).collect()
+}
+
+fn impatient(settings: &mut KubernetesSettings) {
+    settings.start_limit = Duration::from_secs(4);
+    settings.image_limit = Duration::from_secs(2);
+    settings.node_limit = Duration::from_secs(2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn follow_cut_cleanly_again_and_again_loses_and_doubles_nothing() {
+    let bench = Bench::start().await;
+    bench.simulator().faults().cut_follows_after([700, 1_500, 333, 5_000, 90]);
+    let said = bench.run(LINES, &[]).await;
+    assert_eq!((said.out(), said.ending.exit_code), (lines(), Some(0)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn api_server_gone_during_a_run_costs_nothing() {
+    let bench = Bench::start().await;
+    let (_, mut execution) = bench.start_and_await(LINES, "line 10\n").await;
+    // A minute at the scale of these tests.
+    bench.simulator().faults().refuse_connections(Duration::from_secs(3));
+    let said = read_to_end(&mut execution).await;
+    assert!(said.out().ends_with("line 119\nline 120\n"), "{said:?}");
+    assert_eq!(said.ending.exit_code, Some(0), "{said:?}");
+    execution.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn errors_of_the_api_server_are_tried_again() {
+    let bench = Bench::start().await;
+    for (method, path) in [("POST", "/jobs"), ("GET", "/log"), ("GET", "/pods")] {
+        bench.simulator().faults().fail_requests(Failing {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            code: 500,
+            times: 2,
+        });
+    }
+    let said = bench.run(LINES, &[]).await;
+    assert_eq!((said.out(), said.ending.exit_code), (lines(), Some(0)), "{:?}", said.ending);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn watch_that_expires_or_hangs_does_not_hang_the_run() {
+    let bench = Bench::start().await;
+    let (_, mut execution) = bench.start_and_await(LINES, "line 10\n").await;
+    bench.simulator().faults().expire_watches();
+    bench.simulator().compact();
+    bench.simulator().faults().hang_watches(true);
+    let said = read_to_end(&mut execution).await;
+    assert_eq!(said.ending.exit_code, Some(0), "{said:?}");
+    execution.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lost_node_is_named() {
+    let bench = Bench::start_with(impatient).await;
+    let (_, mut execution) = bench.start_and_await("echo begun; sleep 60", "begun").await;
+    bench.simulator().faults().lose_node();
+    let said = read_to_end(&mut execution).await;
+    assert_eq!(said.ending.reason, Reason::NodeLost, "{said:?}");
+    bench.simulator().faults().return_node();
+    execution.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn node_that_returns_in_time_costs_nothing() {
+    let bench = Bench::start().await;
+    let (_, mut execution) = bench.start_and_await(LINES, "line 10\n").await;
+    bench.simulator().faults().lose_node();
+    tokio::time::sleep(Duration::from_secs(3)).await; // longer than the node takes to be NotReady at this scale
+    bench.simulator().faults().return_node();
+    let said = read_to_end(&mut execution).await;
+    assert!(said.out().ends_with("line 120\n"), "{said:?}");
+    assert_eq!(said.ending.exit_code, Some(0), "{said:?}");
+    execution.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn eviction_is_named_and_its_text_is_not_output() {
+    let bench = Bench::start().await;
+    let (request, mut execution) = bench.start_and_await("echo begun; sleep 60", "begun").await;
+    bench.simulator().evict("demo", &bench.pod_of(&request), "The node was low on resource: memory.");
+    let said = read_to_end(&mut execution).await;
+    assert_eq!(said.ending.reason, Reason::Evicted, "{said:?}");
+    assert!(!said.out().contains("unable to retrieve"), "{said:?}");
+    execution.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kill_for_memory_is_named() {
+    let bench = Bench::start().await;
+    let (request, mut execution) = bench.start_and_await("echo begun; sleep 60", "begun").await;
+    bench.simulator().kill_for_memory("demo", &bench.pod_of(&request));
+    let said = read_to_end(&mut execution).await;
+    assert_eq!(said.ending.reason, Reason::OutOfMemory, "{said:?}");
+    execution.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn missing_image_is_named() {
+    let bench = Bench::start_with(impatient).await;
+    bench.simulator().faults().lose_images(true);
+    let said = bench.run("true", &[]).await;
+    assert_eq!(said.ending.reason, Reason::ImageMissing, "{said:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn unschedulable_is_named() {
+    let bench = Bench::start_with(impatient).await;
+    bench.simulator().faults().refuse_scheduling(true);
+    let said = bench.run("true", &[]).await;
+    assert_eq!(said.ending.reason, Reason::Unschedulable, "{said:?}");
+}
+
+async fn set_quota(bench: &Bench, hard: serde_json::Value) {
+    let url = format!("{}/api/v1/namespaces/demo/resourcequotas", bench.simulator().url());
+    let quota = json!({"metadata": {"name": "full"}, "spec": {"hard": hard}});
+    let request = reqwest::Client::new().post(url).bearer_auth(bench.simulator().admin_token()).json(&quota);
+    assert_eq!(request.send().await.expect("an answer").status().as_u16(), 201);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn full_quota_of_pods_is_named() {
+    let bench = Bench::start_with(impatient).await;
+    set_quota(&bench, json!({"pods": "0"})).await;
+    let said = bench.run("true", &[]).await;
+    assert_eq!(said.ending.reason, Reason::Quota, "{said:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn full_quota_of_jobs_is_named() {
+    let bench = Bench::start_with(impatient).await;
+    set_quota(&bench, json!({"count/jobs.batch": "0"})).await;
+    let request = bench.request("true", &[]).await;
+    let reason = match bench.executor.start(&request).await {
+        Ok(mut execution) => read_to_end(&mut execution).await.ending.reason,
+        Err(refused) => refused.reason,
+    };
+    assert_eq!(reason, Reason::Quota);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn container_that_cannot_start_ends_the_run() {
+    let bench = Bench::start_with(impatient).await;
+    bench.simulator().faults().fail_starts(true);
+    let said = bench.run("true", &[]).await;
+    assert_eq!(said.ending.reason, Reason::Internal, "{said:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn job_deleted_by_somebody_else_ends_the_run() {
+    let bench = Bench::start().await;
+    let (request, mut execution) = bench.start_and_await("echo begun; sleep 60", "begun").await;
+    let url = format!(
+        "{}/apis/batch/v1/namespaces/demo/jobs/run-{}?propagationPolicy=Background",
+        bench.simulator().url(),
+        request.run
+    );
+    let deleted = reqwest::Client::new()
+        .delete(url)
+        .bearer_auth(bench.simulator().admin_token())
+        .send()
+        .await
+        .expect("an answer");
+    assert_eq!(deleted.status().as_u16(), 200);
+    let said = read_to_end(&mut execution).await;
+    assert_eq!(said.ending.reason, Reason::WorkerLost, "{said:?}");
+    execution.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn phase_that_never_changes_does_not_hold_the_run() {
+    let bench = Bench::start().await;
+    bench.simulator().faults().stick_phases(true);
+    let said = bench.run("echo done", &[]).await;
+    assert_eq!((said.out().as_str(), said.ending.exit_code), ("done\n", Some(0)), "{said:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clock_of_the_cluster_5_minutes_off_changes_nothing() {
+    for minutes in [-5_i64, 5] {
+        let bench = Bench::start().await;
+        bench.simulator().jump_clock(minutes * 60_000);
+        bench.simulator().faults().cut_follows_after([900]);
+        let said = bench.run(LINES, &[]).await;
+        assert_eq!((said.out(), said.ending.exit_code), (lines(), Some(0)), "{minutes} minutes off");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn removed_runs_leave_no_job_pod_or_process() {
+    let bench = Bench::start().await;
+    for _ in 0..3 {
+        bench.run("echo x", &[]).await;
+    }
+    until(|| async {
+        let simulator = bench.simulator();
+        let left = (simulator.jobs("demo").len(), simulator.pods("demo").len(), simulator.running_containers());
+        if left == (0, 0, 0) { Ok(()) } else { Err(format!("jobs, pods and containers left: {left:?}")) }
+    })
+    .await;
+}
