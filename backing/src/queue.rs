@@ -114,7 +114,7 @@ impl Queue {
     pub async fn next(&self) -> Result<Delivery> {
         match self {
             Self::Local(twin) => twin.next().await.map(Delivery::Local),
-            Self::RabbitMq(twin) => twin.next().await.map(Delivery::RabbitMq),
+            Self::RabbitMq(twin) => twin.next().await.map(Box::new).map(Delivery::RabbitMq),
         }
     }
 
@@ -122,7 +122,7 @@ impl Queue {
     pub async fn next_dead(&self) -> Result<DeadLetter> {
         match self {
             Self::Local(twin) => twin.next_dead().await.map(DeadLetter::Local),
-            Self::RabbitMq(twin) => twin.next_dead().await.map(DeadLetter::RabbitMq),
+            Self::RabbitMq(twin) => twin.next_dead().await.map(Box::new).map(DeadLetter::RabbitMq),
         }
     }
 }
@@ -133,7 +133,7 @@ pub enum Delivery {
     /// Of the embedded twin.
     Local(local::LocalDelivery),
     /// Of the cluster twin.
-    RabbitMq(rabbitmq::RabbitDelivery),
+    RabbitMq(Box<rabbitmq::RabbitDelivery>),
 }
 
 impl Delivery {
@@ -175,7 +175,7 @@ pub enum DeadLetter {
     /// Of the embedded twin.
     Local(local::LocalDeadLetter),
     /// Of the cluster twin.
-    RabbitMq(rabbitmq::RabbitDelivery),
+    RabbitMq(Box<rabbitmq::RabbitDelivery>),
 }
 
 impl DeadLetter {

@@ -2,7 +2,7 @@
 //! `coderoom-services`.
 
 use coderoom_tests::{
-    scenarios::{editing, nodes},
+    scenarios::{crash, doors, editing, hostile_sockets, nodes, running, services, strangers},
     server::Deployment::Cluster,
 };
 
@@ -24,4 +24,27 @@ scenarios! {
     nodes::of_submits_on_two_nodes_one_wins(),
     nodes::clients_of_a_killed_server_go_on_at_the_other(),
     nodes::rolling_restart_loses_nothing(),
+    nodes::nodes_that_write_the_same_files_never_wait_for_each_other(),
+    nodes::killed_worker_comes_back_to_its_run(),
+    crash::kill_while_typing_loses_nothing_acknowledged(Cluster),
+    crash::kill_while_a_run_prints_keeps_its_log(Cluster),
+    crash::terminate_drains(Cluster),
+    running::default_tasks_run(Cluster),
+    running::two_submits_at_once(Cluster),
+    running::stop_in_every_state(Cluster),
+    strangers::strangers_get_404(Cluster),
+    strangers::hostile_updates_harm_nobody(Cluster),
+    hostile_sockets::mutated_frames_harm_nobody(Cluster),
+    doors::everybody_at_every_route(Cluster),
+    doors::everybody_with_every_message(Cluster),
+    services::killed_postgres_loses_nothing(),
+    services::frozen_postgres_loses_nothing(),
+    services::killed_redis_loses_nothing(),
+    services::frozen_redis_loses_nothing(),
+    services::killed_s3_loses_nothing(),
+    services::frozen_s3_loses_nothing(),
+    services::flushed_redis_loses_nothing(),
+    services::killed_rabbitmq_loses_no_run(),
+    services::frozen_rabbitmq_loses_no_run(),
+    services::purged_queue_loses_no_run(),
 }

@@ -1,7 +1,7 @@
 //! Every scenario on the embedded deployment.
 
 use coderoom_tests::{
-    scenarios::{crash, disk_full, doors, editing, hostile_sockets, running, strangers},
+    scenarios::{crash, disk_full, doors, editing, floods, hostile_sequences, hostile_sockets, running, strangers},
     server::Deployment::Embedded,
 };
 
@@ -39,4 +39,10 @@ scenarios! {
     hostile_sockets::mutated_frames_harm_nobody,
     hostile_sockets::too_much_before_auth_is_denied,
     hostile_sockets::upgrade_is_refused_to_strangers,
+    hostile_sequences::hostile_sequences_disturb_nobody,
+    floods::slow_headers_hold_up_nobody,
+    floods::sockets_without_a_name_cost_little,
+    floods::five_thousand_idle_sockets,
+    floods::hundred_sockets_of_one_user,
+    floods::login_storm_is_held_back,
 }

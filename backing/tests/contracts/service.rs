@@ -12,6 +12,6 @@ pub(crate) fn url(variable: &str) -> String {
 /// A name that no other test has, now or in another process.
 pub(crate) fn own_name() -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos();
+    let now = coderoom_backing::clock::Clock::default().now_ms();
     format!("test-{}-{now}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
 }

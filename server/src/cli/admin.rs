@@ -105,7 +105,7 @@ pub(super) async fn admin(command: AdminCommand) -> anyhow::Result<u8> {
     };
     let answer = ask(&connect.client()?, method, &path, body).await?;
     match list.and_then(|name| answer[name].as_array()) {
-        Some(lines) => lines.iter().for_each(|line| show(line)),
+        Some(lines) => lines.iter().for_each(show),
         None if answer.is_null() => {}
         None => show(&answer),
     }

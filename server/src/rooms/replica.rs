@@ -132,31 +132,6 @@ impl Replica {
     }
 }
 
-/// A panic inside yrs, for tests: no input that passes the gate is known to cause one.
-#[cfg(test)]
-pub(super) mod fault {
-    use std::cell::RefCell;
-
-    thread_local! {
-        static AT: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
-    }
-
-    /// The next replica of this thread that applies an update with these bytes in it panics, once.
-    pub(in crate::rooms) fn panic_at(bytes: &[u8]) {
-        AT.set(Some(bytes.to_vec()));
-    }
-
-    pub(super) fn strike(update: &[u8]) {
-        let hits = AT.with_borrow(|at| {
-            at.as_ref().is_some_and(|bytes| update.windows(bytes.len()).any(|window| window == bytes.as_slice()))
-        });
-        if hits {
-            AT.set(None);
-            panic!("a fault that a test asked for");
-        }
-    }
-}
-
 /// What is deleted in a document: for each client, ranges of clocks that neither touch nor overlap, ascending.
 pub(super) struct Deleted(HashMap<u64, Vec<Range<u32>>>);
 
@@ -195,4 +170,29 @@ fn apply_decoded(
 
 fn guarded<T>(work: impl FnOnce() -> Result<T, ReplicaError>) -> Result<T, ReplicaError> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(ReplicaError::Panicked))
+}
+
+/// A panic inside yrs, for tests: no input that passes the gate is known to cause one.
+#[cfg(test)]
+pub(super) mod fault {
+    use std::cell::RefCell;
+
+    thread_local! {
+        static AT: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
+    }
+
+    /// The next replica of this thread that applies an update with these bytes in it panics, once.
+    pub(in crate::rooms) fn panic_at(bytes: &[u8]) {
+        AT.set(Some(bytes.to_vec()));
+    }
+
+    pub(super) fn strike(update: &[u8]) {
+        let hits = AT.with_borrow(|at| {
+            at.as_ref().is_some_and(|bytes| update.windows(bytes.len()).any(|window| window == bytes.as_slice()))
+        });
+        if hits {
+            AT.set(None);
+            panic!("a fault that a test asked for");
+        }
+    }
 }

@@ -47,7 +47,6 @@ pub(crate) struct Bench {
 pub(crate) struct Said {
     pub(crate) out: Vec<u8>,
     pub(crate) err: Vec<u8>,
-    pub(crate) sys: String,
     pub(crate) ending: Ending,
     /// Number of the first frame that was read.
     pub(crate) first_frame: Option<u64>,
@@ -196,7 +195,7 @@ async fn frame(execution: &mut Execution) -> Option<Frame> {
 
 /// Reads all frames; checks that they are numbered without gaps and that output lies end to end.
 pub(crate) async fn read_to_end(execution: &mut Execution) -> Said {
-    let (mut out, mut err, mut sys) = (Vec::new(), Vec::new(), String::new());
+    let (mut out, mut err) = (Vec::new(), Vec::new());
     let (mut first_frame, mut next_offset) = (None, None);
     let mut expected = None;
     let ending = loop {
@@ -211,14 +210,14 @@ pub(crate) async fn read_to_end(execution: &mut Execution) -> Said {
                 match stream {
                     LogStream::Out => out.extend_from_slice(&bytes),
                     LogStream::Err => err.extend_from_slice(&bytes),
-                    LogStream::Sys => sys += &String::from_utf8_lossy(&bytes),
+                    LogStream::Sys => {}
                 }
             }
             Body::End(ending) => break ending,
             Body::Phase(_) | Body::Started => {}
         }
     };
-    Said { out, err, sys, ending, first_frame }
+    Said { out, err, ending, first_frame }
 }
 
 async fn open_store() -> (Option<Ceph>, Objects) {

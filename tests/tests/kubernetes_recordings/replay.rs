@@ -19,6 +19,7 @@ use super::{
 };
 
 /// Which recording, and what is done differently.
+#[derive(Default)]
 pub(crate) struct Replay {
     pub(crate) file: &'static str,
     /// Replaced in commands, to be quicker than the recording was.
@@ -33,20 +34,6 @@ pub(crate) struct Replay {
     pub(crate) without_deletion: bool,
     /// Longest pause between requests that is kept, in seconds.
     pub(crate) longest_wait_seconds: u64,
-}
-
-impl Default for Replay {
-    fn default() -> Self {
-        Self {
-            file: "",
-            rewrite: ("", ""),
-            evict: false,
-            out_of_memory: false,
-            lingers: false,
-            without_deletion: false,
-            longest_wait_seconds: 0,
-        }
-    }
 }
 
 /// How long a step of a recording may take to come.

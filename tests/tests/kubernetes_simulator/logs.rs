@@ -22,7 +22,7 @@ async fn follow_cut_cleanly_resumes_at_the_whole_second() {
     let pod = bench.run("cut", "for i in $(seq 1 60); do echo line $i; sleep 0.05; done", "Running").await;
     let first = bench.follow(&pod, None).await;
     assert_eq!(first.len(), 400, "the follow ended cleanly after 400 bytes");
-    let whole = first.lines().filter(|line| line.len() > 31).next_back().expect("a line").to_owned();
+    let whole = first.lines().rfind(|line| line.len() > 31).expect("a line").to_owned();
     let stamp: k8s_openapi::jiff::Timestamp =
         whole.split(' ').next().and_then(|stamp| stamp.parse().ok()).expect("a time");
     let second = bench.follow(&pod, Some(stamp)).await;

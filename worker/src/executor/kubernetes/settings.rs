@@ -275,7 +275,8 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_said_in_a_sentence() {
-        let changes: [(fn(&mut KubernetesSettings), &str); 9] = [
+        type Change = fn(&mut KubernetesSettings);
+        let changes: [(Change, &str); 9] = [
             (|s| s.namespace = "Runs".into(), "namespace"),
             (|s| s.images.clear(), "No image"),
             (|s| drop(s.images.insert("perl".into(), "x".into())), "no language"),
