@@ -43,7 +43,8 @@ ON_POSTGRES = "(package(coderoom-worker) and (binary(engine) or test(/^log::/)))
 
 def nextest(*arguments: str) -> tuple[int, int, int]:
     """Runs Rust tests below private backing services."""
-    code, _ = run(["cargo", "build", "--workspace", "--bins", "--quiet"])
+    # With the tests, so that dependencies are built once, with one set of features.
+    code, _ = run(["cargo", "build", "--workspace", "--all-features", "--bins", "--tests", "--quiet"])
     if code:
         return code, 0, 0
     services = str(TARGET / "debug/coderoom-services")

@@ -31,11 +31,16 @@ async fn restart(mut broker: RabbitMq) -> RabbitMq {
     restarted.await.unwrap()
 }
 
+/// How long a broker may take to serve again.
+const BACK_WITHIN: Duration = Duration::from_secs(90);
+
 /// Rings until the broker has it; gives how often it was refused.
 async fn ring(queue: &Queue, number: usize) -> usize {
+    let began = Instant::now();
     let mut refused = 0;
     while queue.ring(number.to_string().into_bytes().into()).await.is_err() {
         refused += 1;
+        assert!(began.elapsed() < BACK_WITHIN, "the broker took nothing for {BACK_WITHIN:?}");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     refused

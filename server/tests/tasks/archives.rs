@@ -272,7 +272,8 @@ async fn fifty_thousand_files_are_imported_and_packed_in_seconds() {
     let began = std::time::Instant::now();
     let changed = import(&bench, task, ImportTarget::default(), zip).await.unwrap();
     let imported = began.elapsed();
-    assert_eq!(changed.changes.len(), 49_998);
+    assert!(changed.changes.len() <= 1_000, "the answer names {} changes", changed.changes.len());
+    assert_eq!(changed.changes.len() as u64 + changed.omitted, 49_998);
     assert_eq!(changed.revision, 1 + 50);
     let archive = bench.tasks.pack(task, "").await.unwrap();
     let size: usize = archive.bytes.map(|piece| piece.unwrap().len()).fold(0, async |sum, size| sum + size).await;

@@ -341,7 +341,9 @@ async fn description_is_valid_and_lists_every_route() {
         for (method, operation) in item.as_object().unwrap() {
             let name = operation["operationId"].as_str().unwrap_or_else(|| panic!("{method} {path} has no name"));
             assert!(names.insert(name.to_owned()), "{name} names two operations");
-            assert!(operation["responses"]["default"].is_object());
+            for status in ["400", "401", "422", "429", "503"] {
+                assert!(operation["responses"][status].is_object(), "{method} {path} does not describe {status}");
+            }
             let described = operation["parameters"].as_array().cloned().unwrap_or_default();
             let mut in_path: Vec<_> =
                 described.iter().filter(|one| one["in"] == "path").map(|one| one["name"].as_str().unwrap()).collect();
