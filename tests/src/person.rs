@@ -1,12 +1,14 @@
 //! A person (or program) at a server: plain HTTP calls with a token.
 
+use std::time::Duration;
+
 use coderoom_protocol::ids::{RunId, TaskId};
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 
 use crate::{
     server::{ADMIN_TOKEN, Server},
-    wait::until,
+    wait::{PATIENCE, until_within},
 };
 
 /// An HTTP client; it needs a TLS provider even for plain HTTP.
@@ -139,7 +141,16 @@ impl Person {
 
     /// Waits until the run has reached one of the states and gives it.
     pub async fn wait_for_state(&self, run: RunId, states: &[u64]) -> Value {
-        until(async || {
+        self.wait_for_state_within(PATIENCE, run, states).await
+    }
+
+    /// Waits until a run that has lost its worker has ended and gives it. A worker's lease lasts half a minute.
+    pub async fn wait_for_adopted_end(&self, run: RunId) -> Value {
+        self.wait_for_state_within(3 * PATIENCE, run, &[3, 4, 5]).await
+    }
+
+    async fn wait_for_state_within(&self, patience: Duration, run: RunId, states: &[u64]) -> Value {
+        until_within(patience, async || {
             let now = self.run(run).await;
             if now["state"].as_u64().is_some_and(|state| states.contains(&state)) {
                 Ok(now)

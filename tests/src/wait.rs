@@ -11,12 +11,23 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 ///
 /// # Panics
 /// When the patience ends.
-pub async fn until<T, E: Display, F: Future<Output = Result<T, E>>>(mut look: impl FnMut() -> F) -> T {
-    let deadline = Instant::now() + PATIENCE;
+pub async fn until<T, E: Display, F: Future<Output = Result<T, E>>>(look: impl FnMut() -> F) -> T {
+    until_within(PATIENCE, look).await
+}
+
+/// The same with a patience of the caller's.
+///
+/// # Panics
+/// When the patience ends.
+pub async fn until_within<T, E: Display, F: Future<Output = Result<T, E>>>(
+    patience: Duration,
+    mut look: impl FnMut() -> F,
+) -> T {
+    let deadline = Instant::now() + patience;
     loop {
         match look().await {
             Ok(value) => return value,
-            Err(missing) => assert!(Instant::now() < deadline, "still after {PATIENCE:?}: {missing}"),
+            Err(missing) => assert!(Instant::now() < deadline, "still after {patience:?}: {missing}"),
         }
         sleep(Duration::from_millis(10)).await;
     }

@@ -78,7 +78,7 @@ pub async fn kill_while_a_run_prints_keeps_its_log(deployment: Deployment) {
     server.kill();
     tokio::time::sleep(Duration::from_millis(300)).await;
     server.start_again().await;
-    let ended = person.wait_for_end(run).await;
+    let ended = person.wait_for_adopted_end(run).await;
     let expected: String = (0..LINES).map(|line| format!("line {line}\n")).collect();
     let log = String::from_utf8(person.log(run).await).expect("text");
     assert_eq!(ended["state"], 3, "{ended}\n{}", server.log());

@@ -196,7 +196,7 @@ pub async fn killed_worker_comes_back_to_its_run() {
     .await;
     worker.kill();
     worker.start_again().await;
-    let ended = person.wait_for_end(run).await;
+    let ended = person.wait_for_adopted_end(run).await;
     assert_eq!(ended["state"], 3, "{ended}\n{}", worker.log());
     let expected: String = (0..LINES).map(|line| format!("line {line}\n")).collect();
     assert_eq!(String::from_utf8_lossy(&person.log(run).await), expected, "the log is whole");
