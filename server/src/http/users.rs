@@ -29,7 +29,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(list_users, create_user))
         .routes(routes!(suspend_user))
         .routes(routes!(resume_user))
-        .routes(routes!(create_link))
+        .routes(routes!(create_sign_in_link))
 }
 
 /// Which page.
@@ -95,7 +95,7 @@ async fn resume_user(State(app): State<App>, Admin(by): Admin, Path(user): Path<
 /// Makes a link that signs the user in once: for the first time, or when a password was forgotten.
 #[utoipa::path(post, path = "/users/{user}/link", tag = "people", params(("user" = String, Path, description = "id or name")),
     responses((status = 201, body = SignInLink), (status = 403, description = "not_allowed"), (status = 404, description = "not_found")))]
-async fn create_link(
+async fn create_sign_in_link(
     State(app): State<App>,
     Admin(by): Admin,
     Path(user): Path<String>,

@@ -194,14 +194,12 @@ async fn phase_that_never_changes_does_not_hold_the_run() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn clock_of_the_cluster_5_minutes_off_changes_nothing() {
-    for minutes in [-5_i64, 5] {
-        let bench = Bench::start().await;
-        bench.simulator().jump_clock(minutes * 60_000);
-        bench.simulator().faults().cut_follows_after([900]);
-        let said = bench.run(LINES, &[]).await;
-        assert_eq!((said.out(), said.ending.exit_code), (lines(), Some(0)), "{minutes} minutes off");
-    }
+async fn clock_of_the_cluster_5_minutes_behind_changes_nothing() {
+    let bench = Bench::start().await;
+    bench.simulator().jump_clock(-5 * 60_000);
+    bench.simulator().faults().cut_follows_after([900]);
+    let said = bench.run(LINES, &[]).await;
+    assert_eq!((said.out(), said.ending.exit_code), (lines(), Some(0)));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
