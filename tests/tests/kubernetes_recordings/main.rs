@@ -43,7 +43,6 @@ recordings! {
     pod_deleted_by_hand: "07g-pod-deleted-not-job";
     pod_deleted_by_hand_replaced_when_failed: "07h-pod-deleted-replacement-policy-failed";
     log_of_a_running_container: "08-log-endpoint";
-    duplicate_and_invalid_jobs: "09-duplicate-create", without_deletion = true;
     quota: "10-quota", rewrite = ("sleep 25", "sleep 3");
     watch_semantics: "11-watch-semantics";
     rights_of_a_service_account: "12-rbac";
