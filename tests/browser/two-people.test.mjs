@@ -113,6 +113,8 @@ test("edits for a file that was deleted meanwhile are not lost", async () => {
   await typeAt(ana, "start", "an hour of thought");
   await ana.locator(".stored[data-state=offline-with-edits]").waitFor();
   const address = ana.url();
+  // The device's storage takes what was typed a moment later.
+  await ana.evaluate(() => new Promise((resolve) => requestIdleCallback(() => setTimeout(resolve, 300))));
   await ana.goto("about:blank");
   await server.start();
   await server.call("DELETE", `/tasks/${task}/files/draft.md`);
