@@ -68,7 +68,14 @@ async fn confirmed_messages_outlive_a_killed_broker_under_load() {
     let mut refused = 0;
     for number in 0..COUNT {
         if number == COUNT / 2 {
-            broker.kill();
+            let name = settings(&broker).names.queue;
+            broker = tokio::task::spawn_blocking(move || {
+                broker.until_on_disk(&name);
+                broker.kill();
+                broker
+            })
+            .await
+            .unwrap();
             let began = Instant::now();
             assert!(queue.ring(Bytes::from_static(b"0")).await.is_err(), "nobody is there to take it");
             assert!(queue.check().await.is_err());

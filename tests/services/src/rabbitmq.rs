@@ -181,6 +181,23 @@ disk_free_limit.absolute = 50MB
         done.unwrap_or_else(|why| panic!("{why}"))
     }
 
+    /// Waits until a quorum queue would outlive a [`Self::kill`]. A node writes which member a queue's name stands for up to a
+    /// second after it has confirmed the queue; killed before, it comes back with a queue that never finds a leader.
+    ///
+    /// # Panics
+    /// When the node does not write it.
+    pub fn until_on_disk(&self, queue: &str) {
+        let written = || {
+            let folders = fs::read_dir(self.directory.at("mnesia")).map_err(|why| why.to_string())?;
+            let names = folders.flatten().find_map(|node| {
+                let members = fs::read_dir(node.path().join("quorum")).ok()?.flatten().next()?;
+                fs::read(members.path().join("names.dets")).ok()
+            });
+            Ok(names.is_some_and(|names| names.windows(queue.len()).any(|bytes| bytes == queue.as_bytes())))
+        };
+        until_ready(&format!("the queue {queue} on disk"), written).unwrap_or_else(|why| panic!("{why}"));
+    }
+
     /// SIGKILL to all of its processes.
     pub fn kill(&mut self) {
         (self.node, self.port_mapper) = (None, None);

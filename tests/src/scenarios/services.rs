@@ -190,7 +190,9 @@ async fn runs_are_not_lost(cluster: &Arc<Cluster>, fault: impl AsyncFnOnce()) {
 pub async fn killed_rabbitmq_loses_no_run() {
     let mut rabbitmq = block_in_place(RabbitMq::start);
     let cluster = Cluster::at(&Addresses { rabbitmq: rabbitmq.url(), ..Addresses::of_this_run() });
+    let queue = cluster.queue().to_owned();
     runs_are_not_lost(&cluster, async || {
+        block_in_place(|| rabbitmq.until_on_disk(&queue));
         rabbitmq.kill();
         sleep(Duration::from_secs(3)).await;
         block_in_place(|| rabbitmq.restart());
