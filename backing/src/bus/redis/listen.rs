@@ -1,7 +1,13 @@
 //! The connection of all subscriptions: one task that subscribes, tries the connection out, and makes it anew when it is
 //! gone. After a break everybody is told that messages may be missing; while it lasts, now and then.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 use redis::{AsyncConnectionConfig, Client, PushInfo, PushKind, Value, aio::MultiplexedConnection};
@@ -91,11 +97,12 @@ impl Listener {
         let mut pause = PAUSE.0;
         let mut told_at = Instant::now();
         loop {
-            let broken = Arc::new(Notify::new());
-            match self.connect(broken.clone()).await {
+            let (broken, gap_told) = (Arc::new(Notify::new()), Arc::new(AtomicBool::new(false)));
+            match self.connect(broken.clone(), gap_told.clone()).await {
                 Ok(mut connection) => {
                     // In this order: who sees that it listens is subscribed by it, and has lost nothing.
                     self.topics.lose_all();
+                    gap_told.store(true, Ordering::Relaxed);
                     self.listening.send_replace(true);
                     let left = self.serve(&mut connection, &broken).await;
                     self.listening.send_replace(false);
@@ -131,13 +138,23 @@ impl Listener {
         true
     }
 
-    /// A connection that hears all topics of this process. `broken` is rung when it ends.
-    async fn connect(&self, broken: Arc<Notify>) -> redis::RedisResult<MultiplexedConnection> {
+    /// A connection that hears all topics of this process. `broken` is rung when it ends. Messages come as soon as the first
+    /// topic is subscribed, before all are: until `gap_told`, the first of them tells everybody of the break.
+    async fn connect(
+        &self,
+        broken: Arc<Notify>,
+        gap_told: Arc<AtomicBool>,
+    ) -> redis::RedisResult<MultiplexedConnection> {
         let (topics, settings, back) = (self.topics.clone(), self.settings.clone(), self.back.clone());
         // Called by the connection's reader for each push: must not wait, and does not.
         let push = move |push: PushInfo| -> Result<(), std::convert::Infallible> {
             match push.kind {
-                PushKind::Message => hand_over(&topics, &settings, &back, push.data),
+                PushKind::Message => {
+                    if !gap_told.swap(true, Ordering::Relaxed) {
+                        topics.lose_all();
+                    }
+                    hand_over(&topics, &settings, &back, push.data);
+                }
                 PushKind::Disconnection => broken.notify_one(),
                 _ => {}
             }
