@@ -185,7 +185,7 @@ pub(super) fn default_job(job: &mut Value) {
 }
 
 /// Fills in what the API fills in of a Pod's `spec`.
-pub(super) fn default_pod_spec(spec: &mut Value) {
+fn default_pod_spec(spec: &mut Value) {
     for (field, value) in [
         ("restartPolicy", json!("Always")),
         ("terminationGracePeriodSeconds", json!(30)),
@@ -223,6 +223,50 @@ pub(super) fn default_pod_spec(spec: &mut Value) {
     }
     if let Some(fields) = spec.as_object_mut() {
         fields.retain(|_, value| !value.is_null());
+    }
+}
+
+/// Fills in what the API fills in of a new Pod.
+pub(super) fn complete_new_pod(pod: &mut Value) {
+    let spec = &mut pod["spec"];
+    default_pod_spec(spec);
+    for (field, value) in [
+        ("serviceAccountName", json!("default")),
+        ("enableServiceLinks", json!(true)),
+        ("priority", json!(0)),
+        ("preemptionPolicy", json!("PreemptLowerPriority")),
+    ] {
+        default_to(spec, field, value);
+    }
+    spec["serviceAccount"] = spec["serviceAccountName"].clone();
+    let mut tolerations = spec["tolerations"].as_array().cloned().unwrap_or_default();
+    for key in ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"] {
+        tolerations.push(json!({"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}));
+    }
+    spec["tolerations"] = json!(tolerations);
+    let class = qos_class(spec);
+    pod["metadata"]["generation"] = json!(1);
+    pod["status"] = json!({"phase": "Pending", "qosClass": class});
+}
+
+fn qos_class(spec: &Value) -> &'static str {
+    let containers: Vec<&Value> =
+        ["initContainers", "containers"].iter().filter_map(|list| spec[list].as_array()).flatten().collect();
+    let resources = |container: &&&Value| {
+        container["resources"]["requests"].is_object() || container["resources"]["limits"].is_object()
+    };
+    let guaranteed = |container: &&Value| {
+        let resources = &container["resources"];
+        ["cpu", "memory"].iter().all(|name| {
+            resources["limits"][name].is_string() && resources["limits"][name] == resources["requests"][name]
+        })
+    };
+    if containers.iter().all(guaranteed) {
+        "Guaranteed"
+    } else if containers.iter().filter(resources).count() > 0 {
+        "Burstable"
+    } else {
+        "BestEffort"
     }
 }
 

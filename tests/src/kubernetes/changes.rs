@@ -98,8 +98,7 @@ fn prepare(
         if let Some(why) = quota::refuses_pod(cluster, namespace, &object["spec"]) {
             return Err(Failure::forbidden(resource, &name, &why));
         }
-        admission::default_pod_spec(&mut object["spec"]);
-        kubelet::complete_new_pod(object);
+        admission::complete_new_pod(object);
     } else if resource == &QUOTAS {
         object["status"] = json!({});
     } else if resource == &NAMESPACES {

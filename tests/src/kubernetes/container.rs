@@ -77,8 +77,8 @@ pub(super) struct Container {
 }
 
 impl Container {
-    /// Starts it. The error is the text that the runtime would give.
-    pub(super) async fn start(cluster: &Arc<Cluster>, plan: &Plan) -> Result<Arc<Self>, String> {
+    /// Starts it; its program may not be there yet ([`Self::await_process`]). The error is the text that the runtime would give.
+    pub(super) fn start(cluster: &Arc<Cluster>, plan: &Plan) -> Result<Arc<Self>, String> {
         let program = plan.command.first().ok_or("no command specified")?;
         if cluster.faults.read(|faults| faults.start_errors) || !can_run(cluster, plan, program) {
             return Err(not_found_text(program));
@@ -123,12 +123,11 @@ impl Container {
                     .into_owned();
             watched.exit.send_replace(Some(Exit { code, oom, finished_ns: of.clock.now_ns(), message }));
         });
-        container.await_process().await;
         Ok(container)
     }
 
     /// Waits until process 1 is the container's own program: only then may it be said to run.
-    async fn await_process(&self) {
+    pub(super) async fn await_process(&self) {
         let began = Instant::now();
         while self.exit().is_none() && began.elapsed() < LONGEST_START {
             let name = self.process().and_then(|pid| std::fs::read_to_string(format!("/proc/{pid}/comm")).ok());

@@ -6,12 +6,13 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::{
+    admission,
     changes::{random_suffix, start},
     clock::parse,
     cluster::Cluster,
     garbage::{TRACKING, delete_job, delete_pod, pods_of, release},
     job_end::{Verdict, failure_policy},
-    kubelet, pod_security, quota,
+    pod_security, quota,
     resources::{JOBS, PODS},
 };
 
@@ -187,7 +188,7 @@ impl Controller {
         if template["metadata"]["annotations"].is_object() {
             pod["metadata"]["annotations"] = template["metadata"]["annotations"].clone();
         }
-        kubelet::complete_new_pod(&mut pod);
+        admission::complete_new_pod(&mut pod);
         let created = self.cluster.create(&PODS, pod);
         start(&self.cluster, &PODS, &created);
         self.cluster.event(job, "", "Normal", "SuccessfulCreate", &format!("Created pod: {name}"));

@@ -1,16 +1,17 @@
-//! The kubelet's care for one pod: from its node to its end, with the steps and delays that were recorded.
+//! The kubelet's care for one pod: from its node to the end of its containers, with the steps and delays that were recorded.
+//! How it ends when something comes between is in `end`.
+
+mod end;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::time::Instant;
 
 use super::{
-    admission,
     clock::seconds,
     cluster::Cluster,
     container::{Container, Exit},
-    garbage::end_grace,
     images::{self, Problem},
     pod_model::{PodModel, State},
     pod_plan,
@@ -27,56 +28,8 @@ const CONTAINER_MS: u64 = 70;
 const RELIST_MS: u64 = 700;
 /// From there to the pod's phase.
 const PHASE_MS: u64 = 1_100;
-/// From the phase of a deleted pod to its object's end.
-const LAST_STATUS_MS: u64 = 300;
 /// Between two tries of what does not end by itself (images, volumes, secrets).
 const RETRY_MS: u64 = 14_000;
-
-/// Fills in what the API fills in of a new Pod.
-pub(super) fn complete_new_pod(pod: &mut Value) {
-    let spec = &mut pod["spec"];
-    admission::default_pod_spec(spec);
-    for (field, value) in [
-        ("serviceAccountName", json!("default")),
-        ("enableServiceLinks", json!(true)),
-        ("priority", json!(0)),
-        ("preemptionPolicy", json!("PreemptLowerPriority")),
-    ] {
-        if spec[field].is_null() {
-            spec[field] = value;
-        }
-    }
-    spec["serviceAccount"] = spec["serviceAccountName"].clone();
-    let mut tolerations = spec["tolerations"].as_array().cloned().unwrap_or_default();
-    for key in ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"] {
-        tolerations.push(json!({"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}));
-    }
-    spec["tolerations"] = json!(tolerations);
-    let class = qos_class(spec);
-    pod["metadata"]["generation"] = json!(1);
-    pod["status"] = json!({"phase": "Pending", "qosClass": class});
-}
-
-fn qos_class(spec: &Value) -> &'static str {
-    let containers: Vec<&Value> =
-        ["initContainers", "containers"].iter().filter_map(|list| spec[list].as_array()).flatten().collect();
-    let resources = |container: &&&Value| {
-        container["resources"]["requests"].is_object() || container["resources"]["limits"].is_object()
-    };
-    let guaranteed = |container: &&Value| {
-        let resources = &container["resources"];
-        ["cpu", "memory"].iter().all(|name| {
-            resources["limits"][name].is_string() && resources["limits"][name] == resources["requests"][name]
-        })
-    };
-    if containers.iter().all(guaranteed) {
-        "Guaranteed"
-    } else if containers.iter().filter(resources).count() > 0 {
-        "Burstable"
-    } else {
-        "BestEffort"
-    }
-}
 
 /// Why the ordinary course of a pod ends.
 #[derive(Debug, PartialEq, Eq)]
@@ -97,8 +50,8 @@ pub(super) async fn run(cluster: Arc<Cluster>, namespace: String, name: String, 
     let at = Place { cluster, namespace, name, uid };
     at.cluster.pause(FIRST_STATUS_MS).await;
     let Some(pod) = at.pod() else { return };
-    let mut kubelet =
-        Kubelet { model: PodModel::new(&pod, &at.cluster.clock.now()), at: at.clone(), running: Vec::new() };
+    let model = PodModel::new(&pod, &at.cluster.clock.now());
+    let mut kubelet = Kubelet { model, at: at.clone(), starting: None, running: Vec::new() };
     let deadline =
         pod["spec"]["activeDeadlineSeconds"].as_u64().map(|seconds| Instant::now() + Duration::from_secs(seconds));
     let interrupt = tokio::select! {
@@ -179,6 +132,8 @@ impl Place {
 struct Kubelet {
     at: Place,
     model: PodModel,
+    /// Its program is not there yet.
+    starting: Option<Arc<Container>>,
     /// Index in the model, and the container.
     running: Vec<(usize, Arc<Container>)>,
 }
@@ -291,10 +246,13 @@ impl Kubelet {
                 Ok(plan) => {
                     self.at.event(field, "Normal", "Created", "Container created");
                     self.pause(CONTAINER_MS).await;
-                    match Container::start(&self.at.cluster, &plan).await {
+                    match Container::start(&self.at.cluster, &plan) {
                         Ok(container) => {
-                            self.at.event(field, "Normal", "Started", "Container started");
                             self.at.cluster.add_container(&self.at.uid, container.clone());
+                            self.starting = Some(container.clone());
+                            container.await_process().await;
+                            self.starting = None;
+                            self.at.event(field, "Normal", "Started", "Container started");
                             self.set_id(at, container.id.clone());
                             self.set_state(at, State::Running { started: seconds(container.started_ns) });
                             self.running.push((at, container));
@@ -398,122 +356,6 @@ impl Kubelet {
         }
         let log = self.running.iter().find(|(of, _)| *of == at).and_then(|(_, container)| container.log.tail(2048, 80));
         log.unwrap_or_default()
-    }
-
-    /// What ends the pod otherwise, and the end of its object.
-    async fn end(&mut self, interrupt: Interrupt) {
-        match interrupt {
-            Interrupt::Gone => {
-                self.at.awake().await;
-                self.stop(0).await;
-            }
-            Interrupt::Deleted(grace) => self.end_deleted(grace).await,
-            Interrupt::Deadline => {
-                let message = "Pod was active on the node longer than the specified deadline";
-                self.at.event(None, "Normal", "DeadlineExceeded", message);
-                self.fail("DeadlineExceeded", message, true).await;
-                Box::pin(self.end_over()).await;
-            }
-            Interrupt::Evicted(message) => {
-                self.at.event(None, "Warning", "Evicted", &message);
-                for (_, container) in &self.running {
-                    container.log.lose();
-                }
-                self.fail("Evicted", &message, false).await;
-                Box::pin(self.end_over()).await;
-            }
-        }
-    }
-
-    /// Ends what runs, and the pod with it, for a reason of the kubelet's own.
-    async fn fail(&mut self, reason: &str, message: &str, shown_at_once: bool) {
-        self.model.failing = true;
-        if shown_at_once {
-            self.write_status().await;
-            self.pause(LAST_STATUS_MS).await;
-        }
-        let grace = self.at.pod().and_then(|pod| pod["spec"]["terminationGracePeriodSeconds"].as_u64()).unwrap_or(30);
-        self.stop(grace).await;
-        self.pause(LAST_STATUS_MS).await;
-        self.note_ends();
-        self.model.reason = reason.to_owned();
-        self.model.message = message.to_owned();
-        self.model.phase = "Failed";
-        self.model.sandbox = false;
-        self.write_status().await;
-    }
-
-    async fn end_over(&mut self) {
-        match self.at.interrupted(None, false).await {
-            Interrupt::Deleted(grace) => self.end_deleted(grace).await,
-            _ => self.stop(0).await,
-        }
-    }
-
-    async fn end_deleted(&mut self, grace: u64) {
-        let over = matches!(self.model.phase, "Succeeded" | "Failed");
-        if !over {
-            self.model.generation += 1;
-            let never_ran = self.model.containers.iter().all(|container| container.id.is_none());
-            if never_ran {
-                for container in &mut self.model.containers {
-                    container.state = State::Waiting { reason: "ContainerCreating".to_owned(), message: String::new() };
-                }
-            }
-            self.write_status().await;
-            self.stop(grace).await;
-            self.pause(LAST_STATUS_MS).await;
-            self.note_ends();
-            if never_ran {
-                self.model.sandbox = false;
-                self.write_status().await;
-                self.pause(RELIST_MS).await;
-            }
-            for container in self.model.containers.iter_mut().filter(|container| container.code().is_none()) {
-                container.state = State::Terminated {
-                    code: 137,
-                    reason: "ContainerStatusUnknown".to_owned(),
-                    message: "The container could not be located when the pod was terminated".to_owned(),
-                    started: None,
-                    finished: None,
-                };
-            }
-            self.model.phase = if self.model.succeeded() { "Succeeded" } else { "Failed" };
-            self.model.sandbox = false;
-            self.write_status().await;
-            self.pause(LAST_STATUS_MS).await;
-        }
-        end_grace(&self.at.cluster, &self.at.namespace, &self.at.name);
-        // A finalizer may hold the object; the containers are gone in any case.
-        let mut revisions = self.at.cluster.revisions();
-        while self.at.pod().is_some() {
-            if revisions.changed().await.is_err() {
-                return;
-            }
-        }
-    }
-
-    /// TERM, the grace, KILL.
-    async fn stop(&mut self, grace: u64) {
-        let running: Vec<_> =
-            self.running.iter().filter(|(_, container)| container.exit().is_none()).cloned().collect();
-        for (at, container) in &running {
-            let init = self.model.containers.get(*at).is_some_and(|one| one.init);
-            self.at.event(
-                Some((&container.name, init)),
-                "Normal",
-                "Killing",
-                &format!("Stopping container {}", container.name),
-            );
-            container.terminate();
-        }
-        let all = futures_util::future::join_all(running.iter().map(|(_, container)| container.ended()));
-        if tokio::time::timeout(Duration::from_secs(grace), all).await.is_err() {
-            for (_, container) in &running {
-                container.kill();
-                container.ended().await;
-            }
-        }
     }
 
     async fn write_status(&mut self) {

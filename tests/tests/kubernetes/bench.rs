@@ -188,7 +188,8 @@ pub(crate) async fn await_words(execution: &mut Execution, words: &str) {
     }
 }
 
-async fn frame(execution: &mut Execution) -> Option<Frame> {
+/// The next frame; `None` when there is none any more.
+pub(crate) async fn frame(execution: &mut Execution) -> Option<Frame> {
     let next = tokio::time::timeout(PATIENCE, execution.next_frame()).await;
     next.expect("the next frame comes in time").expect("no error")
 }

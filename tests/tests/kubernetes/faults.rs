@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use coderoom_protocol::run::Reason;
+use coderoom_protocol::{run::Reason, supervisor::Body};
 use coderoom_tests::{kubernetes::faults::Failing, wait::until};
 use coderoom_worker::executor::kubernetes::KubernetesSettings;
 use serde_json::json;
 
-use super::bench::{Bench, read_to_end};
+use super::bench::{Bench, frame, read_to_end};
 
 const LINES: &str = "for i in $(seq 1 120); do echo line $i; sleep 0.02; done";
 
@@ -27,6 +27,56 @@ async fn follow_cut_cleanly_again_and_again_loses_and_doubles_nothing() {
     bench.simulator().faults().cut_follows_after([700, 1_500, 333, 5_000, 90]);
     let said = bench.run(LINES, &[]).await;
     assert_eq!((said.out(), said.ending.exit_code), (lines(), Some(0)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rotation_loses_nothing() {
+    let bench = Bench::start().await;
+    let (request, mut execution) = bench.start_and_await(LINES, "line 10\n").await;
+    bench.simulator().faults().rotate(&bench.pod_of(&request), false);
+    let said = read_to_end(&mut execution).await;
+    assert!(said.out().ends_with("line 119\nline 120\n"), "{said:?}");
+    assert_eq!(said.ending.exit_code, Some(0), "{said:?}");
+    execution.remove().await;
+}
+
+/// Whether the newest log file of a pod has `words`.
+async fn newest_file_has(bench: &Bench, pod: &str, words: &str) -> bool {
+    let url = format!("{}/api/v1/namespaces/demo/pods/{pod}/log", bench.simulator().url());
+    let answer = reqwest::Client::new().get(url).bearer_auth(bench.simulator().admin_token()).send().await;
+    answer.expect("an answer").text().await.expect("a log").contains(words)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn skipped_log_file_costs_what_was_in_it_and_no_more() {
+    let bench = Bench::start().await;
+    let command = "for i in $(seq 1 200); do echo line $i; sleep 0.02; done";
+    let (request, mut execution) = bench.start_and_await(command, "line 10\n").await;
+    let pod = bench.pod_of(&request);
+    bench.simulator().faults().slow_follows(100);
+    until(|| async { newest_file_has(&bench, &pod, "line 60").await.then_some(()).ok_or("line 60 is not there yet") })
+        .await;
+    bench.simulator().faults().rotate(&pod, true);
+    until(|| async { (!newest_file_has(&bench, &pod, "line 60").await).then_some(()).ok_or("nothing was rotated") })
+        .await;
+    bench.simulator().faults().slow_follows(0);
+    let (mut text, mut next, mut lost) = (String::new(), None::<u64>, 0_u64);
+    let ending = loop {
+        match frame(&mut execution).await.map(|frame| frame.body) {
+            Some(Body::Output { offset, bytes, .. }) => {
+                lost += next.map_or(0, |next| offset - next);
+                next = Some(offset + bytes.len() as u64);
+                text += &String::from_utf8_lossy(&bytes);
+            }
+            Some(Body::End(ending)) => break ending,
+            Some(_) => {}
+            None => panic!("it was lost after {text:?}"),
+        }
+    };
+    assert!(lost > 0 && !text.contains("line 60\n"), "{lost} bytes are missing in {text:?}");
+    assert!(text.ends_with("line 199\nline 200\n"), "{text:?}");
+    assert_eq!((ending.exit_code, Some(ending.log_bytes)), (Some(0), next), "{ending:?}");
+    execution.remove().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -84,7 +134,15 @@ async fn node_that_returns_in_time_costs_nothing() {
     let bench = Bench::start().await;
     let (_, mut execution) = bench.start_and_await(LINES, "line 10\n").await;
     bench.simulator().faults().lose_node();
-    tokio::time::sleep(Duration::from_secs(3)).await; // longer than the node takes to be NotReady at this scale
+    until(|| async {
+        let pods = bench.simulator().pods("demo");
+        let mut conditions = pods.iter().filter_map(|pod| pod["status"]["conditions"].as_array()).flatten();
+        match conditions.any(|one| one["type"] == "Ready" && one["status"] == "False") {
+            true => Ok(()),
+            false => Err("the cluster has not noticed that the node is silent"),
+        }
+    })
+    .await;
     bench.simulator().faults().return_node();
     let said = read_to_end(&mut execution).await;
     assert!(said.out().ends_with("line 120\n"), "{said:?}");
@@ -193,13 +251,22 @@ async fn phase_that_never_changes_does_not_hold_the_run() {
     assert_eq!((said.out().as_str(), said.ending.exit_code), ("done\n", Some(0)), "{said:?}");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn clock_of_the_cluster_5_minutes_behind_changes_nothing() {
+async fn run_with_clock_off(minutes: i64) {
     let bench = Bench::start().await;
-    bench.simulator().jump_clock(-5 * 60_000);
+    bench.simulator().jump_clock(minutes * 60_000);
     bench.simulator().faults().cut_follows_after([900]);
     let said = bench.run(LINES, &[]).await;
-    assert_eq!((said.out(), said.ending.exit_code), (lines(), Some(0)));
+    assert_eq!((said.out(), said.ending.exit_code), (lines(), Some(0)), "{:?}", said.ending);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clock_of_the_cluster_5_minutes_behind_changes_nothing() {
+    run_with_clock_off(-5).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clock_of_the_cluster_5_minutes_ahead_changes_nothing() {
+    run_with_clock_off(5).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -214,4 +281,22 @@ async fn removed_runs_leave_no_job_pod_or_process() {
         if left == (0, 0, 0) { Ok(()) } else { Err(format!("jobs, pods and containers left: {left:?}")) }
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_old_jobs_of_unknown_runs_are_swept() {
+    let bench = Bench::start().await;
+    let command = "echo begun; sleep 60";
+    let (young, _) = bench.start_and_await(command, "begun").await;
+    // By our clock all that is made from here on is 20 minutes old.
+    bench.simulator().jump_clock(-20 * 60_000);
+    let (known, _) = bench.start_and_await(command, "begun").await;
+    bench.start_and_await(command, "begun").await;
+    assert_eq!(bench.executor.sweep(&[known.run]).await, 1);
+    let jobs = bench.simulator().jobs("demo");
+    let mut left: Vec<_> = jobs.iter().filter_map(|job| job["metadata"]["name"].as_str()).collect();
+    let mut wanted = [young, known].map(|request| format!("run-{}", request.run));
+    left.sort_unstable();
+    wanted.sort_unstable();
+    assert_eq!(left, wanted);
 }

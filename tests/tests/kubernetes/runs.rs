@@ -5,7 +5,7 @@ use std::{env, time::Duration};
 use coderoom_protocol::{control::Language, run::Reason};
 use coderoom_tests::wait::until;
 
-use super::bench::{Bench, await_words, read_to_end};
+use super::bench::{Bench, read_to_end};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn hello_in_every_language_that_has_an_image() {
@@ -164,7 +164,6 @@ async fn unknown_run_is_not_adopted() {
     let request = bench.request("true", &[]).await;
     assert!(bench.executor.adopt(request.run).await.expect("an answer").is_none());
     let mut execution = bench.executor.start(&request).await.expect("it starts");
-    await_words(&mut execution, "").await;
     let said = read_to_end(&mut execution).await;
     assert_eq!(said.ending.exit_code, Some(0), "{said:?}");
     execution.remove().await;

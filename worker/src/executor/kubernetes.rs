@@ -38,9 +38,8 @@ use coderoom_backing::{
     objects::{Objects, ObjectsError},
 };
 use coderoom_protocol::{ids::RunId, run::Reason};
-use futures_util::FutureExt as _;
 use k8s_openapi::{api::batch::v1::Job, apimachinery::pkg::apis::meta::v1::Time};
-use kube::{ResourceExt as _, api::ListParams};
+use kube::ResourceExt as _;
 use tokio::time::{Instant, sleep};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -134,9 +133,8 @@ impl KubernetesExecutor {
     /// claimed since the tables were read. So it does no harm while other workers start runs. Gives how many there were.
     pub(super) async fn sweep(&self, known: &[RunId]) -> usize {
         let known: HashSet<String> = known.iter().map(|run| job::name(*run)).collect();
-        let ours = ListParams::default().labels(&job::selector(&self.inner.settings));
-        let jobs = match self.inner.cluster.jobs.list(&ours).boxed().await {
-            Ok(jobs) => jobs.items,
+        let jobs = match self.inner.cluster.jobs_with(&job::selector(&self.inner.settings)).await {
+            Ok(jobs) => jobs,
             Err(cause) => {
                 tracing::warn!(%cause, "leftover Jobs could not be looked for");
                 return 0;

@@ -1,6 +1,5 @@
 //! Whether we may do what we need to, asked before the first run needs it.
 
-use futures_util::FutureExt as _;
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
 use kube::{
     Api,
@@ -9,7 +8,7 @@ use kube::{
 
 use super::{
     KubernetesError,
-    cluster::{Cluster, Failure, REQUEST_TIMEOUT},
+    cluster::{Cluster, Failure, in_time},
 };
 
 /// (group, resource, subresource, verbs): the Role that suffices. `events` is apart, because runs go without it.
@@ -66,15 +65,14 @@ async fn may(
         ..SelfSubjectAccessReview::default()
     };
     let reviews: Api<SelfSubjectAccessReview> = Api::all(cluster.client.clone());
-    let asked = tokio::time::timeout(REQUEST_TIMEOUT, reviews.create(&PostParams::default(), &review).boxed()).await;
-    let answer = asked.map_err(|_| Failure::Passing("the API server does not answer".to_owned()))?;
-    Ok(answer.map_err(Failure::of)?.status.is_some_and(|status| status.allowed))
+    let answer = in_time(reviews.create(&PostParams::default(), &review)).await?;
+    Ok(answer.status.is_some_and(|status| status.allowed))
 }
 
 async fn by_listing(cluster: &Cluster, namespace: &str) -> Result<(), KubernetesError> {
     let one = ListParams::default().limit(1);
-    let jobs = cluster.jobs.list(&one).boxed().await.map(|_| ()).map_err(Failure::of);
-    let pods = cluster.pods.list(&one).boxed().await.map(|_| ()).map_err(Failure::of);
+    let jobs = in_time(cluster.jobs.list(&one)).await.map(|_| ());
+    let pods = in_time(cluster.pods.list(&one)).await.map(|_| ());
     for (what, answer) in [("list jobs", jobs), ("list pods", pods)] {
         match answer {
             Ok(()) => {}

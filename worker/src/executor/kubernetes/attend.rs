@@ -177,7 +177,7 @@ impl Attend {
     async fn read(&mut self, extent: Extent) -> Read {
         let Some(pod) = self.pods.now() else { return Read::Cut("there is no pod".to_owned()) };
         let bytes = AtomicU64::new(0);
-        let Self { inner, run, resume, shared, pods, silent_since, .. } = self;
+        let Self { inner, resume, shared, pods, silent_since, .. } = self;
         let mut reading = std::pin::pin!(read_log(&inner.cluster, &pod.name, extent, resume, &shared.backlog, &bytes));
         let mut looks = interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -192,9 +192,8 @@ impl Attend {
                 (over_since, *silent_since) = (None, None);
                 continue;
             }
-            if let Ok(found) = inner.cluster.pod(*run).await {
-                pods.found(found.as_ref());
-            }
+            // A server that does not answer says nothing about the pod.
+            let _ = pods.look(&inner.cluster).await;
             let Some(view) = pods.now() else { continue };
             match view.is_over() {
                 true => {
@@ -256,11 +255,8 @@ impl Attend {
 
     /// Asks the cluster for the pod; whether it answered.
     pub(super) async fn look(&mut self) -> bool {
-        match self.inner.cluster.pod(self.run).await {
-            Ok(found) => {
-                self.pods.found(found.as_ref());
-                true
-            }
+        match self.pods.look(&self.inner.cluster).await {
+            Ok(()) => true,
             Err(cause) => {
                 tracing::debug!(run.id = %self.run, %cause, "a pod could not be looked at; trying again");
                 false

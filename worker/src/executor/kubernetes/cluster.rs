@@ -22,7 +22,7 @@ use super::{
 };
 
 /// Longest time for one request that is no stream.
-pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 /// Longest time to get a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest silence of the watch's connection: its server ends it more often than this.
@@ -111,7 +111,8 @@ fn in_words(error: &kube::Error) -> String {
 
 type Result<T> = std::result::Result<T, Failure>;
 
-async fn in_time<T>(request: impl Future<Output = kube::Result<T>> + Send) -> Result<T> {
+/// The answer to a request that is no stream, or the failure to answer in [`REQUEST_TIMEOUT`].
+pub(super) async fn in_time<T>(request: impl Future<Output = kube::Result<T>> + Send) -> Result<T> {
     // The client's futures are deep; those who wait for them need not know their layout.
     match tokio::time::timeout(REQUEST_TIMEOUT, request.boxed()).await {
         Ok(answer) => answer.map_err(Failure::of),
@@ -157,6 +158,12 @@ impl Cluster {
     /// `None` when there is none.
     pub(super) async fn job(&self, run: RunId) -> Result<Option<Job>> {
         in_time(self.jobs.get_opt(&job::name(run))).await
+    }
+
+    /// All Jobs with these labels.
+    pub(super) async fn jobs_with(&self, labels: &str) -> Result<Vec<Job>> {
+        let labelled = ListParams::default().labels(labels);
+        Ok(in_time(self.jobs.list(&labelled)).await?.items)
     }
 
     /// Removes a Job and, behind it, its pod; no error when there is none.

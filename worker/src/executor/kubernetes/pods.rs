@@ -16,7 +16,11 @@ use kube::{
 };
 use tokio::sync::watch;
 
-use super::{job::RUN_LABEL, pod_view::PodView};
+use super::{
+    cluster::{Cluster, Failure},
+    job::RUN_LABEL,
+    pod_view::PodView,
+};
 
 /// After how long the server ends the watch, in seconds; it is opened again. A watch that hangs is noticed soon after.
 const WATCH_SECONDS: u32 = 45;
@@ -87,17 +91,28 @@ impl Watched {
         }
     }
 
-    /// What was found by asking; `None` when there is no pod, which makes the one that was seen gone.
-    pub(super) fn found(&self, pod: Option<&Pod>) {
-        match (pod, self.now()) {
-            (Some(pod), _) => self.pods.tell(pod, false),
-            (None, Some(seen)) if !seen.gone => {
-                if let Some(sender) = self.pods.lock().get(&self.run) {
-                    sender.send_replace(Some(Arc::new(PodView { gone: true, ..(*seen).clone() })));
-                }
-            }
-            (None, _) => {}
+    /// Asks the cluster for the pod, for when the watch says nothing. What the watch has told meanwhile is kept: an answer
+    /// from before the pod was made would otherwise make one that has just come look gone, and end its run.
+    pub(super) async fn look(&self, cluster: &Cluster) -> Result<(), Failure> {
+        let before = self.now();
+        let pod = cluster.pod(self.run).await?;
+        self.found(before.as_ref(), pod.as_ref());
+        Ok(())
+    }
+
+    /// Takes an answer that was asked for when `before` was known; no pod makes the one that was seen gone.
+    fn found(&self, before: Option<&Arc<PodView>>, pod: Option<&Pod>) {
+        let runs = self.pods.lock();
+        let Some(sender) = runs.get(&self.run) else { return };
+        if sender.borrow().as_ref().map(Arc::as_ptr) != before.map(Arc::as_ptr) {
+            return;
         }
+        let view = match (pod, before) {
+            (Some(pod), _) => PodView::of(pod),
+            (None, Some(seen)) if !seen.gone => PodView { gone: true, ..PodView::clone(seen) },
+            (None, _) => return,
+        };
+        sender.send_replace(Some(Arc::new(view)));
     }
 
     /// A second one of the same run.
@@ -112,5 +127,42 @@ impl Drop for Watched {
         if runs.get(&self.run).is_some_and(|sender| sender.receiver_count() <= 1) {
             runs.remove(&self.run);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+    use super::*;
+
+    fn pod(run: RunId) -> Pod {
+        let labels = [(RUN_LABEL.to_owned(), run.to_string())].into();
+        Pod { metadata: ObjectMeta { labels: Some(labels), ..ObjectMeta::default() }, ..Pod::default() }
+    }
+
+    #[test]
+    fn answer_from_before_the_pod_was_made_does_not_make_it_gone() {
+        let (pods, run) = (Arc::new(Pods::default()), RunId::new());
+        let watched = pods.watch(run);
+        let before = watched.now();
+        pods.tell(&pod(run), false);
+        watched.found(before.as_ref(), None);
+        assert!(!watched.now().unwrap().gone);
+        let before = watched.now();
+        watched.found(before.as_ref(), None);
+        assert!(watched.now().unwrap().gone, "nothing was told since it was asked for");
+    }
+
+    #[test]
+    fn answer_from_before_the_pod_went_does_not_bring_it_back() {
+        let (pods, run) = (Arc::new(Pods::default()), RunId::new());
+        let watched = pods.watch(run);
+        watched.found(None, Some(&pod(run)));
+        assert!(!watched.now().unwrap().gone, "found before the watch told of it");
+        let before = watched.now();
+        pods.tell(&pod(run), true);
+        watched.found(before.as_ref(), Some(&pod(run)));
+        assert!(watched.now().unwrap().gone);
     }
 }
