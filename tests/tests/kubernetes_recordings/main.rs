@@ -8,6 +8,7 @@
 mod compare;
 mod deviations;
 mod digest;
+mod normal;
 mod replay;
 
 use replay::{Replay, replay};

@@ -16,6 +16,7 @@ use super::{
     compare::{differences, shape_differences},
     deviations::is_known,
     digest::digest,
+    normal::normal,
 };
 
 /// Which recording, and what is done differently.
@@ -30,17 +31,12 @@ pub(crate) struct Replay {
     pub(crate) out_of_memory: bool,
     /// Wait before a deletion although nothing runs: an event is still to come.
     pub(crate) lingers: bool,
-    /// Leave out the deletion at the end, whose race with the end of the pod cannot be replayed.
-    pub(crate) without_deletion: bool,
     /// Longest pause between requests that is kept, in seconds.
     pub(crate) longest_wait_seconds: u64,
 }
 
 /// How long a step of a recording may take to come.
 const PATIENCE: Duration = Duration::from_secs(20);
-
-/// Texts that name pods which no watch of the recording showed.
-const NAMES_A_POD: [&str; 3] = ["forbidden", "Created pod", "Successfully assigned"];
 
 type Seen = Arc<Mutex<Vec<Value>>>;
 
@@ -61,11 +57,6 @@ pub(crate) async fn replay(replay: Replay) {
     let path = format!("{}/kubernetes/transcripts/{}.jsonl", env!("CARGO_MANIFEST_DIR"), replay.file);
     let text = std::fs::read_to_string(&path).expect(&path);
     let records: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect();
-    let mut records = records;
-    if replay.without_deletion {
-        let end = records.iter().position(|record| record["kind"] == "request" && record["method"] == "DELETE");
-        records.truncate(end.unwrap_or(records.len()));
-    }
     let mut session = Session::start(replay.file).await;
     for (at, record) in records.iter().enumerate() {
         if record["kind"] != "request" {
@@ -266,42 +257,8 @@ impl Session {
         }
     }
 
-    /// Makes texts of both sides comparable: names of pods, ids, versions.
     fn normal(&self, text: &str) -> String {
-        let mut text = text.to_owned();
-        for (recorded, ours) in &self.pods {
-            text = text.replace(recorded.as_str(), "POD").replace(ours.as_str(), "POD");
-        }
-        let mut out = String::new();
-        for word in text.split_inclusive(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-') {
-            let (core, end) = match word.char_indices().next_back() {
-                Some((at, letter)) if !letter.is_ascii_alphanumeric() && letter != '-' => word.split_at(at),
-                _ => (word, ""),
-            };
-            let parts: Vec<&str> = core.split('-').collect();
-            let is_uid = core.len() == 36
-                && parts.len() == 5
-                && core.chars().all(|letter| letter.is_ascii_hexdigit() || letter == '-');
-            let is_id = core.len() == 64 && core.chars().all(|letter| letter.is_ascii_hexdigit());
-            let is_version = core.len() == 4 && core.chars().all(|letter| letter.is_ascii_digit());
-            // Names of pods that were never made: NAME-xxxxx in a refusal.
-            let is_pod = parts.last().is_some_and(|last| {
-                last.len() == 5 && parts.len() > 1 && NAMES_A_POD.iter().any(|words| text.contains(words))
-            });
-            out += if is_uid {
-                "UID"
-            } else if is_id {
-                "ID"
-            } else if is_version {
-                "VERSION"
-            } else if is_pod {
-                "POD"
-            } else {
-                core
-            };
-            out += end;
-        }
-        out
+        normal(text, &self.pods)
     }
 
     async fn send(&mut self, records: &[Value], at: usize, record: &Value, replay: &Replay) {

@@ -23,11 +23,11 @@ async fn follow_cut_cleanly_resumes_at_the_whole_second() {
     let first = bench.follow(&pod, None).await;
     assert_eq!(first.len(), 400, "the follow ended cleanly after 400 bytes");
     let whole = first.lines().rfind(|line| line.len() > 31).expect("a line").to_owned();
-    let stamp: k8s_openapi::jiff::Timestamp =
-        whole.split(' ').next().and_then(|stamp| stamp.parse().ok()).expect("a time");
+    let seconds = |stamp: &str| stamp.get(..19).unwrap_or_default().to_owned();
+    // The client rounds a time to the nearest second, which may be the next one.
+    let stamp: k8s_openapi::jiff::Timestamp = format!("{}Z", seconds(&whole)).parse().expect("a time");
     let second = bench.follow(&pod, Some(stamp)).await;
     let begins = second.split(' ').next().unwrap_or_default();
-    let seconds = |stamp: &str| stamp.get(..19).unwrap_or_default().to_owned();
     assert_eq!(seconds(begins), seconds(&whole), "the rest begins in the second of the last line");
     let lines: BTreeSet<&str> = first.lines().take(first.lines().count() - 1).chain(second.lines()).collect();
     let numbers = lines.into_iter().filter_map(|line| line.rsplit(' ').next()?.parse::<u32>().ok());
