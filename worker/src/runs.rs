@@ -10,13 +10,21 @@ mod stop;
 mod submit;
 mod words;
 
-use std::sync::Arc;
+use std::{
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    sync::Arc,
+};
 
 use coderoom_backing::{bus::Bus, clock::Clock, objects::Objects, queue::Queue, tables::Tables};
+use coderoom_protocol::ids::RunId;
+use tokio::sync::{Mutex, MutexGuard};
 
 pub use submit::{Submission, SubmitDraft};
 
 use crate::{limits::RunSettings, log::cache::LogCache};
+
+/// Runs that are announced at the same time; a bus that does not answer holds up no more than those that share a turn.
+const TURNS: usize = 64;
 
 /// A cheap handle; clones share everything.
 #[derive(Clone, Debug)]
@@ -33,6 +41,8 @@ struct Inner {
     clock: Clock,
     settings: RunSettings,
     log_cache: LogCache,
+    /// Held from reading a run until that was announced, so that no room hears an older state after a newer one.
+    turns: [Mutex<()>; TURNS],
 }
 
 impl Runs {
@@ -40,7 +50,8 @@ impl Runs {
     #[must_use]
     pub fn new(tables: Tables, objects: Objects, bus: Bus, queue: Queue, clock: Clock, settings: RunSettings) -> Self {
         let log_cache = LogCache::new(settings.log_cache_bytes);
-        Self { inner: Arc::new(Inner { tables, objects, bus, queue, clock, settings, log_cache }) }
+        let turns = std::array::from_fn(|_| Mutex::default());
+        Self { inner: Arc::new(Inner { tables, objects, bus, queue, clock, settings, log_cache, turns }) }
     }
 
     /// The numbers in force.
@@ -67,6 +78,14 @@ impl Runs {
 
     pub(crate) fn clock(&self) -> &Clock {
         &self.inner.clock
+    }
+
+    /// Waits for the run's turn to be announced.
+    async fn turn(&self, run: RunId) -> MutexGuard<'_, ()> {
+        let mut hasher = DefaultHasher::new();
+        run.hash(&mut hasher);
+        let turn = usize::try_from(hasher.finish() % TURNS as u64).unwrap_or_default();
+        self.inner.turns[turn].lock().await
     }
 
     pub(crate) fn log_cache(&self) -> &LogCache {

@@ -2,56 +2,28 @@
 
 use coderoom_backing::tables::Migration;
 
+/// The change whose files have this name.
+macro_rules! change {
+    ($number:literal, $name:literal) => {
+        Migration {
+            number: $number,
+            name: $name,
+            sqlite: include_str!(concat!("../../migrations/sqlite/", $name, ".sql")),
+            postgres: include_str!(concat!("../../migrations/postgres/", $name, ".sql")),
+        }
+    };
+}
+
 /// All changes of the schema, in order. A file that was released is never edited: a change is a new file.
 pub const MIGRATIONS: &[Migration] = &[
-    Migration {
-        number: 1,
-        name: "0001_people",
-        sqlite: include_str!("../../migrations/sqlite/0001_people.sql"),
-        postgres: include_str!("../../migrations/postgres/0001_people.sql"),
-    },
-    Migration {
-        number: 2,
-        name: "0002_tasks",
-        sqlite: include_str!("../../migrations/sqlite/0002_tasks.sql"),
-        postgres: include_str!("../../migrations/postgres/0002_tasks.sql"),
-    },
-    Migration {
-        number: 3,
-        name: "0003_documents",
-        sqlite: include_str!("../../migrations/sqlite/0003_documents.sql"),
-        postgres: include_str!("../../migrations/postgres/0003_documents.sql"),
-    },
-    Migration {
-        number: 4,
-        name: "0004_runs",
-        sqlite: include_str!("../../migrations/sqlite/0004_runs.sql"),
-        postgres: include_str!("../../migrations/postgres/0004_runs.sql"),
-    },
-    Migration {
-        number: 5,
-        name: "0005_sharing",
-        sqlite: include_str!("../../migrations/sqlite/0005_sharing.sql"),
-        postgres: include_str!("../../migrations/postgres/0005_sharing.sql"),
-    },
-    Migration {
-        number: 6,
-        name: "0006_credentials",
-        sqlite: include_str!("../../migrations/sqlite/0006_credentials.sql"),
-        postgres: include_str!("../../migrations/postgres/0006_credentials.sql"),
-    },
-    Migration {
-        number: 7,
-        name: "0007_audit",
-        sqlite: include_str!("../../migrations/sqlite/0007_audit.sql"),
-        postgres: include_str!("../../migrations/postgres/0007_audit.sql"),
-    },
-    Migration {
-        number: 8,
-        name: "0008_nodes",
-        sqlite: include_str!("../../migrations/sqlite/0008_nodes.sql"),
-        postgres: include_str!("../../migrations/postgres/0008_nodes.sql"),
-    },
+    change!(1, "0001_people"),
+    change!(2, "0002_tasks"),
+    change!(3, "0003_documents"),
+    change!(4, "0004_runs"),
+    change!(5, "0005_sharing"),
+    change!(6, "0006_credentials"),
+    change!(7, "0007_audit"),
+    change!(8, "0008_nodes"),
 ];
 
 #[cfg(test)]

@@ -94,7 +94,7 @@ impl LocalExecutor {
     }
 
     pub(super) async fn adopt(&self, run: RunId) -> Result<Option<LocalExecution>, StartError> {
-        start::adopt(&self.inner, run)
+        start::adopt(&self.inner, run).await
     }
 
     pub(super) fn level(&self) -> &str {

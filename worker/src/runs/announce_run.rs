@@ -1,7 +1,9 @@
-//! Telling the room that a run changed. An announcement is a hint: it may be lost, and nobody waits for it.
+//! Telling the room that a run changed. An announcement is a hint: it may be lost. One process announces a run once at a
+//! time and reads it anew each time, so that a room never hears it go back.
 
 use std::collections::HashMap;
 
+use coderoom_backing::values;
 use coderoom_protocol::{
     ids::RunId,
     run::{Run, RunState},
@@ -14,11 +16,14 @@ use crate::{
 };
 
 impl Runs {
-    /// Reads the run and tells its task's room; gives it, and whether the announcement left. `None`: it is gone.
-    pub(crate) async fn announce(&self, run: RunId) -> Result<Option<(Run, bool)>> {
-        let Some(record) = self.get_inner(run).await? else { return Ok(None) };
-        let left = self.publish_run(&record).await;
-        Ok(Some((record, left)))
+    /// Reads the run and tells its task's room; gives it. `None`: it is gone.
+    pub(crate) async fn announce(&self, run: RunId) -> Result<Option<Run>> {
+        let _turn = self.turn(run).await;
+        let record = self.get_inner(run).await?;
+        if let Some(record) = &record {
+            self.publish_run(record).await;
+        }
+        Ok(record)
     }
 
     /// The same where a failure is only worth a line in the log.
@@ -28,14 +33,22 @@ impl Runs {
         }
     }
 
-    pub(crate) async fn publish_run(&self, run: &Run) -> bool {
+    async fn publish_run(&self, run: &Run) {
         let event = TaskEvent::Run { run: Box::new(run.clone()) };
-        let Ok(json) = serde_json::to_vec(&event) else { return false };
-        let published = self.bus().publish(&task_topic(run.task), json.into()).await;
-        if let Err(cause) = &published {
+        let Ok(json) = serde_json::to_vec(&event) else { return };
+        if let Err(cause) = self.bus().publish(&task_topic(run.task), json.into()).await {
             tracing::warn!(run.id = %run.id, %cause, "a change of a run was not announced");
         }
-        published.is_ok()
+    }
+
+    /// Tells the place of a run that was just seen waiting, unless it waits no more.
+    async fn announce_place(&self, run: &Run) -> Result<()> {
+        let _turn = self.turn(run.id).await;
+        let sql = "SELECT 1 FROM runs WHERE id = $1 AND state = 1";
+        if self.tables().query_opt(sql, values![run.id.to_string()]).await?.is_some() {
+            self.publish_run(run).await;
+        }
+        Ok(())
     }
 
     /// Announces every waiting run whose place is another than in `told`, and remembers it there.
@@ -45,7 +58,7 @@ impl Runs {
             for run in self.waiting_runs().await? {
                 let moved = told.get(&run.id) != run.queue_position.as_ref();
                 if moved && run.queue_position.is_some() {
-                    self.publish_run(&run).await;
+                    self.announce_place(&run).await?;
                 }
             }
         }

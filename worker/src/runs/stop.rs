@@ -26,17 +26,18 @@ impl Runs {
             other => return Ok(other),
         }
         let stopped = moves::stop(self, run, by).await?;
+        // Told before the engine hears of it, which may announce the end from another process a moment later.
+        let record = self.announce(run).await;
         if stopped == moves::Stop::Asked {
             // The engine that has it also reads the row, so a lost word only costs a moment.
             if let Err(cause) = self.bus().publish(&stop_topic(run), Bytes::from_static(b"stop")).await {
                 tracing::warn!(run.id = %run, %cause, "a wish to stop was not announced; it is in the row");
             }
         }
-        let record = self.announce(run).await?.map(|(record, _)| record);
         if stopped == moves::Stop::Done {
             self.announce_log_end(run).await;
             self.announce_line(RunState::Stopped).await;
         }
-        Ok(record)
+        record
     }
 }

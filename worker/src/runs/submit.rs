@@ -132,8 +132,10 @@ impl Runs {
         if let Err(fault) = self.store(run, &draft).await {
             return Err(self.not_stored(run, &draft, fault).await);
         }
+        // Before the bell, so that the room hears that it waits before it hears that it runs.
+        let announced = self.announce(run).await;
         self.ring_soon(run);
-        let (run, _) = self.announce(run).await?.ok_or_else(|| Fault::Broken("the new run is gone".into()))?;
+        let run = announced?.ok_or_else(|| Fault::Broken("the new run is gone".into()))?;
         // By fairness it may stand before others.
         self.announce_line(RunState::Queued).await;
         Ok(Submitted { run, files: manifest.for_clients() })

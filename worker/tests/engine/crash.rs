@@ -84,6 +84,25 @@ async fn run_that_was_claimed_but_never_started_is_started_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn run_whose_box_was_never_told_what_to_run_is_started_once() {
+    let place = Place::new().await;
+    let ana = place.user("Ana").await;
+    let run = place.submit_alone(ana, "echo hi").await;
+    let sql = "UPDATE runs SET state = 2, lease_owner = 'gone', attempts = 1 WHERE id = $1";
+    place.tables.execute(sql, values![run.to_string()]).await.unwrap();
+    // The process died right behind the start of the supervisor, which then read the end of its input: no frame was
+    // written, and nobody is left to write one.
+    let dir = place.dir.path().join("runs").join(run.to_string());
+    std::fs::create_dir_all(&dir).unwrap();
+    std::fs::write(dir.join("state.json"), r#"{"nonce":"00"}"#).unwrap();
+    std::fs::write(dir.join("spool"), "").unwrap();
+    let _engine = place.engine(|_| ()).await;
+    let ended = place.ended(run).await;
+    assert_eq!((ended.state, ended.exit_code), (RunState::Done, Some(0)), "{ended:?}");
+    assert_eq!(place.log(run).await, "hi\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn silent_owner_loses_its_run_after_the_lease_and_a_living_one_does_not() {
     let place = Place::new().await;
     let ana = place.user("Ana").await;

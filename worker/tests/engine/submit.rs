@@ -146,4 +146,7 @@ async fn forgotten_task_leaves_no_rows_and_no_objects_of_its_runs() {
     place.runs.forget_task(task).await.unwrap();
     assert_eq!(place.runs.get(run).await.unwrap_err().code, ErrorCode::NotFound);
     assert!(place.objects.list("runs/").await.unwrap().is_empty());
+    // An engine that had it may write on for a moment: the sweep looks again.
+    let noted = place.tables.query("SELECT run_id FROM run_remains", values![]).await.unwrap();
+    assert_eq!(noted.iter().map(|row| row.text(0).unwrap()).collect::<Vec<_>>(), [run.to_string()]);
 }

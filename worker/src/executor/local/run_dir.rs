@@ -94,6 +94,11 @@ impl RunDir {
         flock(&spool, FlockOperation::NonBlockingLockShared).is_err()
     }
 
+    /// Whether no frame was ever written. Ask when no process is alive that could.
+    pub(super) fn spool_is_empty(&self) -> bool {
+        fs::metadata(self.spool()).is_ok_and(|spool| spool.len() == 0)
+    }
+
     pub(super) fn read_state(&self) -> Option<RunState> {
         serde_json::from_slice(&fs::read(self.root.join("state.json")).ok()?).ok()
     }

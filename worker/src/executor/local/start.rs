@@ -50,10 +50,6 @@ pub(super) async fn start(inner: &Arc<Inner>, request: &StartRequest) -> Result<
             retry: false,
         });
     }
-    if let Some(running) = adopt(inner, request.run)? {
-        return Ok(running);
-    }
-    interpreters::check(request.language)?;
     if !inner.starting().insert(request.run) {
         return Err(StartError {
             reason: Reason::Internal,
@@ -62,6 +58,10 @@ pub(super) async fn start(inner: &Arc<Inner>, request: &StartRequest) -> Result<
         });
     }
     let _starting = Starting(inner, request.run);
+    if let Some(running) = adopt(inner, request.run).await? {
+        return Ok(running);
+    }
+    interpreters::check(request.language)?;
     begin(inner, request, Files::Fetch).await
 }
 
@@ -91,6 +91,9 @@ pub(super) async fn begin(
 ) -> Result<LocalExecution, StartError> {
     let dir = inner.dir(request.run);
     // Left by a start that was cut off before it had begun anything.
+    if let Some(left) = dir.read_state() {
+        end_and_remove(inner, &dir, &left, None).await;
+    }
     dir.remove().and_then(|()| dir.create()).map_err(|error| internal("make the run's directory", &error))?;
     let mut state = RunState {
         nonce: hex::encode(rand::random::<[u8; 16]>()),
@@ -122,15 +125,27 @@ pub(super) async fn begin(
 }
 
 /// Takes up a run by its directory. Its process may be gone; then its frames are still read to their end.
-pub(super) fn adopt(inner: &Arc<Inner>, run: RunId) -> Result<Option<LocalExecution>, StartError> {
+/// `None`: nothing of it ever ran here.
+pub(super) async fn adopt(inner: &Arc<Inner>, run: RunId) -> Result<Option<LocalExecution>, StartError> {
     let dir = inner.dir(run);
     // Without a spool nothing was started yet.
     let Some(mut state) = dir.read_state().filter(|_| dir.spool().exists()) else { return Ok(None) };
-    if state.pid.is_none() && dir.is_alive() {
-        // The server went between starting the process and writing down which it is.
-        state.pid = dir.read_pid();
-        state.start_time = state.pid.and_then(start_time);
-        dir.write_state(&state).map_err(|error| internal("write the run's state", &error))?;
+    // The server went between starting the process and writing down which it is; its box may not stand yet.
+    let deadline = Instant::now() + BOX_PATIENCE;
+    let mut alive = dir.is_alive();
+    while state.pid.is_none() && alive && Instant::now() < deadline {
+        if let Some(pid) = dir.read_pid() {
+            state.pid = Some(pid);
+            state.start_time = start_time(pid);
+            dir.write_state(&state).map_err(|error| internal("write the run's state", &error))?;
+        } else {
+            sleep(Duration::from_millis(1)).await;
+            alive = dir.is_alive();
+        }
+    }
+    // The process went too before it knew what to run: a box writes its first frame before it starts the command.
+    if state.pid.is_none() && !alive && dir.spool_is_empty() {
+        return Ok(None);
     }
     if let (Some(uids), Some(uid)) = (&inner.uids, state.uid) {
         uids.keep(uid);
