@@ -87,7 +87,7 @@ struct Shared {
     ask: Ask,
     commits: Arc<GroupCommit>,
     /// A turn for each compaction.
-    compactions: Semaphore,
+    compactions: Arc<Semaphore>,
     registry: Registry,
     /// Tells other nodes what was stored here; `None`: there are none.
     publisher: Option<Publisher>,
@@ -122,7 +122,7 @@ impl Rooms {
             settings,
             ask,
             commits,
-            compactions: Semaphore::new(COMPACTIONS_AT_ONCE),
+            compactions: Arc::new(Semaphore::new(COMPACTIONS_AT_ONCE)),
             registry: Registry::default(),
             publisher,
             tracker: TaskTracker::new(),

@@ -10,7 +10,7 @@ use coderoom_protocol::{
     role::Role,
     run::Run,
 };
-use tokio::sync::{Notify, Semaphore, oneshot};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::{
     RoomGone,
@@ -40,6 +40,8 @@ pub(super) enum Letter {
     CaughtUp(Box<(FileId, u64, Since)>),
     /// The numbers of the last edits of these files, as the tables have them.
     Numbers(Vec<(FileId, u64)>),
+    /// A document that is to be compacted has its turn, which ends with the permit.
+    CompactionTurn(FileId, OwnedSemaphorePermit),
     /// A snapshot was stored, or not.
     Compacted(Box<(FileId, u64, Compacted)>),
     /// The edit for a `write_text` is ready.

@@ -206,6 +206,9 @@ impl Room {
                 }
             }
             Letter::Numbers(numbers) => self.compared(&numbers),
+            Letter::CompactionTurn(file, turn) => {
+                self.with(file, |document, around| document.compact_now(around, turn));
+            }
             Letter::Compacted(compacted) => {
                 let (file, generation, done) = *compacted;
                 self.with(file, |document, around| document.compacted(around, generation, &done));
@@ -315,7 +318,7 @@ impl Room {
     }
 
     fn may_end(&self) -> bool {
-        let idle = std::time::Duration::from_millis(self.around.shared.settings.idle_room_ms);
+        let idle = Duration::from_millis(self.around.shared.settings.idle_room_ms);
         let is_idle = || {
             self.documents.is_empty()
                 && self.empty_since.is_some_and(|since| self.around.now.duration_since(since) >= idle)

@@ -135,6 +135,9 @@ impl Space {
     }
 }
 
+/// Bytes of all files of a task.
+pub(super) const USED: &str = "SELECT CAST(COALESCE(SUM(size), 0) AS BIGINT) FROM files WHERE task_id = $1";
+
 /// Puts the sizes of these documents right (file, epoch, edit, bytes) and adds up all files of a task.
 pub(super) async fn measure(
     tables: &Tables,
@@ -144,12 +147,7 @@ pub(super) async fn measure(
     for (file, epoch, seq, bytes) in exact {
         compact::store_size(tables, file, epoch, seq, bytes).await;
     }
-    let row = tables
-        .query_opt(
-            "SELECT CAST(COALESCE(SUM(size), 0) AS BIGINT) FROM files WHERE task_id = $1",
-            values![task.to_string()],
-        )
-        .await?;
+    let row = tables.query_opt(USED, values![task.to_string()]).await?;
     row.map_or(Ok(0), |row| row.uint(0))
 }
 

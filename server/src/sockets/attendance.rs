@@ -8,6 +8,7 @@ use std::{
 };
 
 use coderoom_protocol::{ids::TaskId, role::Role};
+use futures_util::future::join_all;
 use tokio::{
     sync::broadcast::error::RecvError,
     time::{Instant, MissedTickBehavior, interval, timeout},
@@ -143,9 +144,10 @@ impl Attendance {
             // Said in the log already. The next look comes soon; until then everybody stays what they are.
             Err(_) => return,
         };
-        for (session, number) in answers {
-            self.tell(session, standings.get(number).copied().flatten()).await;
-        }
+        // Side by side: a room that is jammed must not hold up what others are told.
+        let told =
+            answers.into_iter().map(|(session, number)| self.tell(session, standings.get(number).copied().flatten()));
+        join_all(told).await;
     }
 
     /// Tells the room what a session may do now, when that is something else than before.
@@ -179,7 +181,7 @@ impl Attendance {
         }
         let role = standing.map(|standing| (standing.role, ceiling));
         let event = RoomEvent::Standing { session, role };
-        // In order, and never longer than so: a room that is jammed must not hold up the others.
+        // Never longer than so: the next look waits for this one, so that each session is told in order.
         if timeout(ROOM_PATIENCE, socket.tell_room(event)).await.is_err() {
             socket.outbox.close(1013, "the room is busy; try again later");
         }

@@ -44,16 +44,16 @@ impl RoomDoor {
             return Err(WireError::new(ErrorCode::Invalid, "too many documents on one socket"));
         }
         let identity = match token {
-            // Whoever opened the socket may have lost what they came with since.
-            "" => match &socket.identity {
-                Some(identity) if people.standing(identity, socket.task).await?.is_some() => Some(identity.clone()),
-                Some(_) => return Err(not_found()),
-                None => None,
-            },
+            "" => socket.identity.clone(),
             token => people.by_token(token).await?,
         };
         let identity = identity.ok_or_else(|| WireError::new(ErrorCode::SignInRequired, "sign in first"))?;
-        let standing = people.known_standing(&identity, socket.task).await?.ok_or_else(not_found)?;
+        let standing = match token {
+            // Whoever opened the socket may have lost what they came with since.
+            "" => people.standing(&identity, socket.task).await?,
+            _ => people.known_standing(&identity, socket.task).await?,
+        };
+        let standing = standing.ok_or_else(not_found)?;
         let place = find_place(socket, address).await?;
         socket.count_for(identity.user)?;
         Ok((identity, standing, place))

@@ -51,7 +51,7 @@ impl<K: Eq + Hash + Copy> PerKey<K> {
             return Err(WireError::new(ErrorCode::TooManyRequests, message).retry_after(AGAIN_S));
         }
         *count += 1;
-        Ok(Counted { all: PerKey { open: Arc::clone(&self.open) }, key })
+        Ok(Counted { all: self.clone(), key })
     }
 }
 

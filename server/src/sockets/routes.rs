@@ -1,12 +1,12 @@
 //! The two doors as routes, and what is checked before a request becomes a socket.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use axum::{
     Router,
     extract::{Path, Query, Request, State},
-    http::{HeaderMap, HeaderValue},
-    response::{IntoResponse, Response},
+    http::{HeaderMap, HeaderValue, request::Parts},
+    response::Response,
     routing::get,
 };
 use coderoom_protocol::{
@@ -21,7 +21,7 @@ use super::{
     authenticate::join_task,
     connection::{self, Door},
     control::Speaker,
-    per_user::{PerAddress, PerUser},
+    per_user::{Counted, PerAddress, PerUser},
     receive::RoomDoor,
     socket::Socket,
     upgrade::{Upgrade, offered_protocols},
@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{
     app::App,
-    http::{caller::address_of, problem::HttpError},
+    http::{caller::address_of, problem::HttpResult},
     people::Identity,
     rooms::event::Framing,
 };
@@ -53,6 +53,21 @@ struct Doors {
     attendance: Attendance,
 }
 
+impl Doors {
+    /// What is checked before anybody asks who it is: that there is a socket to be had here. Counts it for its address.
+    fn admit(&self, parts: &mut Parts, task: &str) -> Result<(Upgrade, Counted<IpAddr>, TaskId), WireError> {
+        let app = &self.app;
+        if app.draining.is_cancelled() {
+            return Err(WireError::new(ErrorCode::Unavailable, "The server is going away. Connect again."));
+        }
+        let address = address_of(&parts.extensions, &parts.headers, app);
+        let upgrade = Upgrade::of(parts)?;
+        let of_address = self.per_address.count(address, app.socket_settings.max_per_address)?;
+        let task = task.parse::<TaskId>().map_err(|_| not_found())?;
+        Ok((upgrade, of_address, task))
+    }
+}
+
 #[derive(Debug, Deserialize)]
 struct Parameters {
     /// For clients that cannot set headers.
@@ -67,30 +82,16 @@ async fn room_socket(
     Path(task): Path<String>,
     Query(parameters): Query<Parameters>,
     request: Request,
-) -> Response {
-    open_room_socket(doors, &task, parameters, request)
-        .await
-        .unwrap_or_else(|error| HttpError::from(error).into_response())
-}
-
-async fn open_room_socket(
-    Doors { app, per_user, per_address, attendance }: Doors,
-    task: &str,
-    parameters: Parameters,
-    request: Request,
-) -> Result<Response, WireError> {
-    refuse_while_draining(&app)?;
+) -> HttpResult<Response> {
     let (mut parts, _) = request.into_parts();
-    let address = address_of(&parts.extensions, &parts.headers, &app);
-    let upgrade = Upgrade::of(&mut parts)?;
-    let of_address = per_address.count(address, app.socket_settings.max_per_address)?;
-    let task = parse_task(task)?;
+    let (upgrade, of_address, task) = doors.admit(&mut parts, &task)?;
+    let Doors { app, per_user, attendance, .. } = doors;
     let identity = identify(&app, parameters.token.as_deref(), &parts.headers).await?;
     let speaks_text = offered_protocols(&parts.headers).any(|offered| offered == SUBPROTOCOL);
     // A stranger learns nothing; a client without any credentials may bring them in Auth.
     let standing = match &identity {
         Some(identity) => Some(app.people.known_standing(identity, task).await?.ok_or_else(not_found)?),
-        None if speaks_text => return Err(WireError::plain(ErrorCode::SignInRequired)),
+        None if speaks_text => return Err(ErrorCode::SignInRequired.into()),
         None => None,
     };
     let protocol = speaks_text.then_some(HeaderValue::from_static(SUBPROTOCOL));
@@ -118,25 +119,10 @@ async fn second_door(
     Path((task, path)): Path<(String, String)>,
     Query(parameters): Query<Parameters>,
     request: Request,
-) -> Response {
-    open_second_door(doors, &task, path, parameters, request)
-        .await
-        .unwrap_or_else(|error| HttpError::from(error).into_response())
-}
-
-async fn open_second_door(
-    Doors { app, per_user, per_address, attendance }: Doors,
-    task: &str,
-    path: String,
-    parameters: Parameters,
-    request: Request,
-) -> Result<Response, WireError> {
-    refuse_while_draining(&app)?;
+) -> HttpResult<Response> {
     let (mut parts, _) = request.into_parts();
-    let address = address_of(&parts.extensions, &parts.headers, &app);
-    let upgrade = Upgrade::of(&mut parts)?;
-    let of_address = per_address.count(address, app.socket_settings.max_per_address)?;
-    let task = parse_task(task)?;
+    let (upgrade, of_address, task) = doors.admit(&mut parts, &task)?;
+    let Doors { app, per_user, attendance, .. } = doors;
     // Who may not come in is told so with a close code (see `YjsDoor::open`): these clients read nothing else.
     let identity = match identify(&app, parameters.token.as_deref(), &parts.headers).await {
         Err(error) if error.code == ErrorCode::SignInRequired => None,
@@ -152,17 +138,6 @@ async fn open_second_door(
         connection::serve(socket, Door::Yjs(door), stream).await;
     });
     Ok(response)
-}
-
-fn refuse_while_draining(app: &App) -> Result<(), WireError> {
-    if app.draining.is_cancelled() {
-        return Err(WireError::new(ErrorCode::Unavailable, "The server is going away. Connect again."));
-    }
-    Ok(())
-}
-
-fn parse_task(task: &str) -> Result<TaskId, WireError> {
-    task.parse().map_err(|_| not_found())
 }
 
 /// Who asks, by `?token=` or by headers. A token that is not good is refused; no token at all is not.

@@ -150,13 +150,16 @@ pub async fn huge_frame_is_refused_before_it_comes(deployment: Deployment) {
 
 /// A client that never reads keeps nobody waiting, costs bounded memory, and has everything once it reads.
 pub async fn client_that_never_reads_holds_up_nobody(deployment: Deployment) {
-    // 9 MB in all: more than the system keeps for a connection (4 MiB by default) and the outbox together.
-    const FILES: usize = 6;
     const PIECES: usize = 150;
+    const PIECE: usize = 10_000;
+    // Pieces that a writer has under way at most: what waits to be stored must not hide what the stalled reader costs.
+    const UNSTORED: usize = 10;
+    // Whatever the system keeps for a connection, more is sent: 9 MB with Linux's default of 4 MiB.
+    let files = 6_usize.max((kept_by_the_system() + OUTBOX) / (PIECES * PIECE) + 1);
     let mut place = Neighbourhood::begin(deployment).await;
     let mut stalled = place.narrow_websocket().await;
     let mut rooms = Vec::new();
-    for file in 0..FILES {
+    for file in 0..files {
         let path = format!("wild{file}.txt");
         place.person.write(place.task, &path, "").await;
         let address = format!("/{path}");
@@ -170,10 +173,13 @@ pub async fn client_that_never_reads_holds_up_nobody(deployment: Deployment) {
         rooms.push((address, writer, reader));
     }
     let before = resident_bytes(place.server.pid());
-    let piece = "z".repeat(10_000);
-    for _ in 0..PIECES {
+    let piece = "z".repeat(PIECE);
+    for sent in 1..=PIECES {
         for (_, writer, _) in &mut rooms {
             writer.append(&piece).await;
+            if sent.is_multiple_of(UNSTORED) {
+                writer.wait_until_stored().await;
+            }
         }
     }
     for (_, writer, reader) in &rooms {
@@ -183,14 +189,24 @@ pub async fn client_that_never_reads_holds_up_nobody(deployment: Deployment) {
     }
     place.is_calm().await;
     let grown = resident_bytes(place.server.pid()).saturating_sub(before);
-    assert!(grown < 96 << 20, "9 MB in six documents and a stalled reader cost {} MiB", grown >> 20);
+    let megabytes = files * PIECES * PIECE / 1_000_000;
+    assert!(grown < 96 << 20, "{megabytes} MB in {files} documents and a stalled reader cost {} MiB", grown >> 20);
     // Now it reads: what was left out comes as one diff for each document.
     let addresses: Vec<&str> = rooms.iter().map(|(address, ..)| address.as_str()).collect();
-    let all = timeout(PATIENCE, read_all(&mut stalled, &addresses, PIECES * piece.len())).await;
+    let all = timeout(PATIENCE, read_all(&mut stalled, &addresses, PIECES * PIECE)).await;
     assert!(all.is_ok(), "the stalled reader has everything in the end");
     let metrics = place.person.send(reqwest::Method::GET, "/metrics").await.text().await.expect("metrics");
     let drained = metrics.lines().any(|line| line.starts_with("coderoom_outbox_drained_total"));
     assert!(drained, "its outbox was never full, so this test has shown nothing");
+}
+
+/// More than an outbox takes: its bound for edits and a push that goes above it.
+const OUTBOX: usize = 3 << 20;
+
+/// Bytes that the system keeps at most for a connection of which nobody reads: the largest send buffer.
+fn kept_by_the_system() -> usize {
+    let sizes = std::fs::read_to_string("/proc/sys/net/ipv4/tcp_wmem").expect("Linux has it");
+    sizes.split_whitespace().last().and_then(|largest| largest.parse().ok()).expect("three numbers")
 }
 
 /// Reads until the text at every address has this length.

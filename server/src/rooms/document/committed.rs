@@ -1,11 +1,14 @@
 //! After the commit, and only then: edits are shown to the others, acknowledged to their authors, and applied.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use coderoom_protocol::{
     control::{FileWritten, NoticeCode},
     ids::FileId,
     problem::{ErrorCode, WireError},
 };
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::{Document, Gathered, InFlight, Measure, Surroundings, new_generation};
 use crate::rooms::{
@@ -203,11 +206,31 @@ impl Document {
         }
     }
 
-    /// Begins a compaction of what is applied. Its end comes as [`Letter::Compacted`].
-    pub(in crate::rooms) fn compact(&mut self, around: &mut Surroundings) {
+    /// Waits for a turn to compact, which comes as [`Letter::CompactionTurn`].
+    pub(super) fn compact(&mut self, around: &Surroundings) {
         let Some(live) = &mut self.live else { return };
+        if live.is_compacting || live.replica.is_none() || live.has_gap() {
+            return;
+        }
+        live.is_compacting = true;
+        let file = self.file;
+        let (shared, mailbox) = (around.shared.clone(), around.mailbox.clone());
+        around.shared.tracker.spawn(async move {
+            // One at a time: compaction is never urgent, and edits share the same disk.
+            if let Ok(turn) = Arc::clone(&shared.compactions).acquire_owned().await {
+                mailbox.post(Letter::CompactionTurn(file, turn));
+            }
+        });
+    }
+
+    /// Compacts what is applied. Its end comes as [`Letter::Compacted`]. The state is taken only now: many documents may
+    /// have waited, and each state is as large as its text.
+    pub(in crate::rooms) fn compact_now(&mut self, around: &mut Surroundings, turn: OwnedSemaphorePermit) {
+        let Some(live) = &mut self.live else { return };
+        // What came between asks for another turn when all of it is here.
+        live.is_compacting = false;
         let Some(replica) = &live.replica else { return };
-        if live.is_compacting || live.has_gap() {
+        if live.has_gap() {
             return;
         }
         let compaction = match compact::begin(self.file, live.epoch, live.seq, replica) {
@@ -218,8 +241,7 @@ impl Document {
         let (file, generation) = (self.file, self.generation);
         let (shared, mailbox) = (around.shared.clone(), around.mailbox.clone());
         around.shared.tracker.spawn(async move {
-            // One at a time: compaction is never urgent, and edits share the same disk.
-            let _turn = shared.compactions.acquire().await;
+            let _turn = turn;
             let done = compact::finish(&shared.tables, &shared.clock, shared.settings.keep_history, compaction).await;
             mailbox.post(Letter::Compacted(Box::new((file, generation, done))));
         });

@@ -48,9 +48,9 @@ impl Document {
         update: Bytes,
         is_step2: bool,
     ) {
+        let may_be_behind = self.may_be_behind(around);
         let Some(live) = &mut self.live else { return };
         let Some(member) = self.members.get(session) else { return };
-        let may_be_behind = around.shared.publisher.is_some() && !self.is_fresh;
         let verdict = if member.session.role.may_edit() {
             live.judge(&update, is_step2, around, self.file, may_be_behind)
         } else {

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use coderoom_protocol::ids::FileId;
 use tokio::time::Instant;
 
-use super::{Document, Live, Surroundings};
-use crate::rooms::{compact, replica::Replica};
+use super::{Document, Surroundings};
+use crate::rooms::compact;
 
 impl Document {
     /// Lets go of the replica if it has rested long enough; gives when to look again.
@@ -27,10 +28,10 @@ impl Document {
             self.compact(around);
             return Some(around.now + idle);
         }
-        live.store_size(self.file, around);
         if around.shared.publisher.is_some() && !self.members.is_empty() {
             self.rested = Some(Box::new((live.seq, live.shown.clone())));
         }
+        self.store_size(around);
         self.live = None;
         around.shared.commits.forget(self.file);
         None
@@ -53,25 +54,20 @@ impl Document {
     pub(in crate::rooms) fn is_forgettable(&self) -> bool {
         self.live.is_none() && self.waiting.is_none() && self.members.is_empty() && self.presence.is_empty()
     }
-}
 
-impl Document {
     /// What the tables should have as size: file, epoch, edit, bytes.
-    pub(in crate::rooms) fn exact_size(&self) -> Option<(coderoom_protocol::ids::FileId, u64, u64, u64)> {
+    pub(in crate::rooms) fn exact_size(&self) -> Option<(FileId, u64, u64, u64)> {
         let live = self.live.as_ref()?;
         let text = live.replica.as_ref()?.text().ok()?;
         Some((self.file, live.epoch, live.seq, text.len() as u64))
     }
-}
 
-impl Live {
     /// The stored size only grows with edits: puts it right when the document leaves.
-    fn store_size(&self, file: coderoom_protocol::ids::FileId, around: &Surroundings) {
-        if self.version == 0 || self.loose_edits == 0 {
+    fn store_size(&self, around: &Surroundings) {
+        if self.live.as_ref().is_none_or(|live| live.version == 0 || live.loose_edits == 0) {
             return;
         }
-        let Some(Ok(text)) = self.replica.as_ref().map(Replica::text) else { return };
-        let (epoch, seq, bytes) = (self.epoch, self.seq, text.len() as u64);
+        let Some((file, epoch, seq, bytes)) = self.exact_size() else { return };
         let shared = around.shared.clone();
         around.shared.tracker.spawn(async move {
             compact::store_size(&shared.tables, file, epoch, seq, bytes).await;

@@ -7,6 +7,7 @@ use coderoom_backing::{
 };
 
 use super::{GroupCommit, Prepared, Rejected};
+use crate::rooms::space::USED;
 
 const ADVANCE: &str = "UPDATE files SET seq = seq + $3, size = size + $4, updated_at = $5 \
      WHERE id = $1 AND epoch = $2 AND kind = 'text' RETURNING seq";
@@ -18,7 +19,6 @@ const INSERT: &str = "INSERT INTO edits (file_id, epoch, seq, count, data, at) \
 /// Who changes a tree holds the task's row too: nobody else makes the task grow meanwhile.
 const HOLD_TASK: &str = "UPDATE tasks SET revision = revision WHERE id = $1";
 const HOLD_FILE: &str = "UPDATE files SET seq = seq WHERE id = $1 AND epoch = $2 AND kind = 'text' RETURNING seq";
-const USED: &str = "SELECT COALESCE(SUM(size), 0) FROM files WHERE task_id = $1";
 /// What one client wrote at one clock is in no other row, so that equal bytes are the same edits.
 const FIND: &str = "SELECT seq FROM edits WHERE file_id = $1 AND epoch = $2 AND seq > $3 AND count = $4 AND data = $5";
 

@@ -34,16 +34,20 @@ pub(in crate::rooms::tests) struct Relay {
     fault: Arc<AtomicU8>,
     /// Messages that were edits, not counting doubles.
     pub(in crate::rooms::tests) edits: Arc<AtomicUsize>,
+    /// The same for presence.
+    pub(in crate::rooms::tests) presence: Arc<AtomicUsize>,
 }
 
 impl Relay {
     pub(in crate::rooms::tests) async fn between(one: &Bus, two: &Bus, task: TaskId) -> Self {
-        let (fault, edits) = (Arc::new(AtomicU8::new(Fault::None as u8)), Arc::new(AtomicUsize::new(0)));
+        let fault = Arc::new(AtomicU8::new(Fault::None as u8));
+        let (edits, presence) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
         // What was brought over is not brought back.
         let brought = Arc::new(Mutex::new(HashSet::new()));
         for (from, to) in [(one, two), (two, one)] {
             let mut heard = from.subscribe(&task_topic(task)).await.unwrap();
-            let (to, fault, edits, brought) = (to.clone(), fault.clone(), edits.clone(), brought.clone());
+            let (to, fault, brought) = (to.clone(), fault.clone(), brought.clone());
+            let (edits, presence) = (edits.clone(), presence.clone());
             tokio::spawn(async move {
                 let mut kept: Option<Bytes> = None;
                 let mut count = 0;
@@ -54,6 +58,7 @@ impl Relay {
                     }
                     count += 1;
                     edits.fetch_add(usize::from(message.first() == Some(&1)), Ordering::Relaxed);
+                    presence.fetch_add(usize::from(message.first() == Some(&3)), Ordering::Relaxed);
                     let now = fault.load(Ordering::Relaxed);
                     let out = match now {
                         _ if now == Fault::Cut as u8 => vec![],
@@ -72,7 +77,7 @@ impl Relay {
                 }
             });
         }
-        Self { fault, edits }
+        Self { fault, edits, presence }
     }
 
     pub(in crate::rooms::tests) fn has(&self, fault: Fault) {
