@@ -10,7 +10,7 @@ use yrs::{ReadTxn, Transact, Update, updates::decoder::Decode};
 use self::mutate::Mutator;
 use crate::{
     awareness,
-    control::LogStream,
+    control::{ClientMessage, LogStream},
     frame::{ClientFrame, ClientPayload, SyncMessage, as_client, parse_frame},
     gate::{self, StateVector},
     path::{MAX_COMPONENT_BYTES, MAX_PATH_BYTES, TaskPath},
@@ -185,6 +185,35 @@ fn mutated_frames_never_panic() {
         let _ = as_client::parse_server_frame(&input);
     }
     assert!(read > INPUTS / 100, "only {read} mutations were read");
+}
+
+#[test]
+fn mutated_control_messages_never_panic_and_say_the_same_again() {
+    let seeds = corpus::control();
+    for seed in &seeds {
+        assert!(serde_json::from_slice::<ClientMessage>(seed).is_ok(), "{}", String::from_utf8_lossy(seed));
+    }
+    let mut mutator = Mutator::new(&seeds);
+    let mut read = 0;
+    for _ in 0..INPUTS {
+        let input = mutator.mutate();
+        let Ok(message) = serde_json::from_slice::<ClientMessage>(&input) else { continue };
+        read += 1;
+        let written = serde_json::to_vec(&message).unwrap();
+        assert_eq!(serde_json::from_slice::<ClientMessage>(&written).unwrap(), message);
+    }
+    assert!(read > INPUTS / 100, "only {read} mutations were read");
+}
+
+#[test]
+fn control_message_of_a_hundred_thousand_brackets_is_refused() {
+    for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
+        let deep = format!("{}1{}", open.repeat(100_000), close.repeat(100_000));
+        for field in ["id", "path", "new"] {
+            let text = format!("{{\"type\":\"tree\",\"{field}\":{deep}}}");
+            assert!(serde_json::from_str::<ClientMessage>(&text).is_err());
+        }
+    }
 }
 
 #[test]

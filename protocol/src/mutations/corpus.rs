@@ -21,6 +21,11 @@ pub(super) fn awareness() -> Vec<&'static [u8]> {
     items(include_bytes!("../../corpus/awareness.bin"))
 }
 
+/// Control messages, one a line.
+pub(super) fn control() -> Vec<&'static [u8]> {
+    include_str!("../../corpus/control.txt").lines().map(str::as_bytes).collect()
+}
+
 fn items(file: &'static [u8]) -> Vec<&'static [u8]> {
     let mut reader = Reader::new(file);
     let mut items = Vec::new();

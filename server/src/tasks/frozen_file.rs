@@ -12,20 +12,14 @@ use zip::ZipArchive;
 use super::{Tasks, failed, receive::not_staged};
 
 impl Tasks {
-    /// The size and content of one file of a run. Texts come out of the packed snapshot, blobs out of their objects.
+    /// The content of one file of a manifest. Texts come out of the packed snapshot, blobs out of their objects.
     ///
-    /// Fails with `not_found` when the snapshot does not have the path, or is no longer stored.
-    pub async fn frozen_file(&self, manifest: &Manifest, path: &str) -> Result<(ManifestFile, ByteStream), WireError> {
-        let file = manifest.files.iter().find(|file| file.path == path).cloned().ok_or_else(|| {
-            WireError::new(
-                ErrorCode::NotFound,
-                format!("The run has no file `{path}`. Look at its manifest, and mind the letter case."),
-            )
-        })?;
+    /// Fails with `not_found` when the snapshot is no longer stored.
+    pub async fn frozen_file(&self, manifest: &Manifest, file: &ManifestFile) -> Result<ByteStream, WireError> {
         if let Some(key) = &file.blob_key {
             let found = self.objects.get_stream(key, 0).await.map_err(failed::objects("read a file of a run"))?;
             let (_, bytes) = found.ok_or_else(no_longer_stored)?;
-            return Ok((file, bytes));
+            return Ok(bytes);
         }
         let staging = tempfile::Builder::new().tempdir_in(&self.settings.staging).map_err(not_staged)?;
         let code = staging.path().join("code.zip");
@@ -41,7 +35,7 @@ impl Tasks {
         });
         let text = unpacked.await.map_err(failed::internal("unpack a file of a run"))?;
         let text = text.map_err(failed::internal("unpack a file of a run"))?;
-        Ok((file, stream::iter([Ok(text)]).boxed()))
+        Ok(stream::iter([Ok(text)]).boxed())
     }
 }
 

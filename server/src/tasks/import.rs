@@ -4,7 +4,10 @@
 use std::{io, path::PathBuf, sync::Arc};
 
 use bytes::Bytes;
-use coderoom_backing::{tables::Statement, values};
+use coderoom_backing::{
+    tables::{Sql, Statement, Value},
+    values,
+};
 use coderoom_protocol::{
     control::TreeChanged,
     ids::{FileId, TaskId},
@@ -203,12 +206,22 @@ impl Tasks {
         let mut edit = TreeEdit::begin(self, task, &by.name).await?;
         let giving_way = check(&mut edit, waiting.iter().map(|new| &new.path), bytes, replace).await?;
         edit.touch_blobs(&giving_way).await?;
-        let mut statements = Vec::new();
-        for ids in giving_way.chunks(IDS_PER_STATEMENT) {
+        let (mut statements, mut deletions) = (Vec::new(), Vec::new());
+        // All are locked before the first one goes, in the order in which the group commit locks files, so that neither
+        // ever waits for what the other has. (The one writer of SQLite needs no locks.)
+        let mut ids: Vec<String> = giving_way.iter().map(|file| file.id.to_string()).collect();
+        ids.sort_unstable();
+        for ids in ids.chunks(IDS_PER_STATEMENT) {
             let list = (1..=ids.len()).map(|number| format!("${number}")).collect::<Vec<_>>().join(", ");
-            let values = ids.iter().map(|file| file.id.to_string().into()).collect();
-            statements.push(Statement::new(format!("DELETE FROM files WHERE id IN ({list})"), values));
+            let values: Vec<Value> = ids.iter().map(|id| id.clone().into()).collect();
+            let lock = Sql {
+                sqlite: format!("SELECT 1 FROM files WHERE id IN ({list}) LIMIT 0").into(),
+                postgres: format!("SELECT 1 FROM files WHERE id IN ({list}) ORDER BY id FOR UPDATE").into(),
+            };
+            statements.push(Statement::new(lock, values.clone()));
+            deletions.push(Statement::new(format!("DELETE FROM files WHERE id IN ({list})"), values));
         }
+        statements.append(&mut deletions);
         let values = values![hidden.to_string(), task.to_string()];
         statements.push(Statement::new("UPDATE files SET task_id = $2 WHERE task_id = $1", values));
         edit.run(statements).await?;

@@ -197,10 +197,10 @@ fn conflict(error: &WireError) -> WireError {
 }
 
 fn unreadable(error: ZipError) -> WireError {
+    // An archive that points beyond any file makes the system refuse the place as invalid.
+    let is_ours = |error: &io::Error| error.raw_os_error().is_some() && error.kind() != io::ErrorKind::InvalidInput;
     match error {
-        ZipError::Io(error) if error.kind() != io::ErrorKind::UnexpectedEof && error.raw_os_error().is_some() => {
-            not_staged(error)
-        }
+        ZipError::Io(error) if is_ours(&error) => not_staged(error),
         error => refused(format!("It cannot be read as a zip: {error}.")),
     }
 }
@@ -214,3 +214,6 @@ fn refused(why: String) -> WireError {
 fn shown(name: &str) -> String {
     name.chars().take(200).map(|char| if char.is_control() { '\u{fffd}' } else { char }).collect()
 }
+
+#[cfg(test)]
+mod tests;
