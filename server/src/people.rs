@@ -30,7 +30,8 @@ use std::{sync::Arc, time::Duration};
 use coderoom_backing::{
     bus::Bus,
     clock::Clock,
-    tables::{Row, Tables, TablesError},
+    tables::{Row, Statement, Tables, TablesError},
+    values,
 };
 use coderoom_protocol::{
     control::UserSummary,
@@ -265,28 +266,12 @@ impl People {
     pub async fn sweep(&self) -> Result<(), WireError> {
         let now = self.inner.clock.now_ms();
         let idle_before = now - ms(self.inner.settings.session_idle);
-        let statements = vec![
-            coderoom_backing::tables::Statement::new(
-                "DELETE FROM sessions WHERE expires_at <= $1 OR seen_at <= $2",
-                coderoom_backing::values![now, idle_before],
-            ),
-            coderoom_backing::tables::Statement::new(
-                "DELETE FROM sign_in_links WHERE expires_at <= $1",
-                coderoom_backing::values![now],
-            ),
-            coderoom_backing::tables::Statement::new(
-                "DELETE FROM pending_sign_ins WHERE expires_at <= $1",
-                coderoom_backing::values![now],
-            ),
-            coderoom_backing::tables::Statement::new(
-                "DELETE FROM members WHERE expires_at <= $1",
-                coderoom_backing::values![now],
-            ),
-            coderoom_backing::tables::Statement::new(
-                "DELETE FROM share_links WHERE expires_at <= $1",
-                coderoom_backing::values![now],
-            ),
-        ];
+        let sessions = "DELETE FROM sessions WHERE expires_at <= $1 OR seen_at <= $2";
+        let mut statements = vec![Statement::new(sessions, values![now, idle_before])];
+        let others = ["sign_in_links", "pending_sign_ins", "members", "share_links"];
+        statements.extend(
+            others.map(|table| Statement::new(format!("DELETE FROM {table} WHERE expires_at <= $1"), values![now])),
+        );
         self.inner.tables.batch(statements).await.map_err(store_failed)?;
         Ok(())
     }

@@ -22,6 +22,11 @@ pub struct Entered {
     pub role: Role,
 }
 
+/// The task written in a path. What is no id looks like a task that is not there.
+pub(super) fn task_id(text: &str) -> Result<TaskId, ErrorCode> {
+    text.parse().map_err(|_| ErrorCode::NotFound)
+}
+
 /// Lets somebody into the task written in a path. `not_found` for strangers, `not_allowed` for members whose role or token
 /// does not have the right.
 pub async fn enter(app: &App, identity: &Identity, task: &str, right: Right) -> Result<Entered, WireError> {

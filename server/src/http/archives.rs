@@ -93,7 +93,7 @@ async fn import_archive(
     body: Body,
 ) -> HttpResult<Json<TreeChanged>> {
     let Entered { task, .. } = enter(&app, &identity, &task, Right::Edit).await?;
-    app.people.check_storage(identity.user, false).await?;
+    app.people.check_upload(task).await?;
     let target = ImportTarget { folder: query.folder.as_deref(), replace: query.replace, declared: declared(&headers) };
     let stream = body.into_data_stream().map_err(io::Error::other);
     Ok(Json(app.tasks.import(task, &identity, target, stream).await?))

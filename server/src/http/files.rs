@@ -133,7 +133,7 @@ async fn put_file(
     body: Body,
 ) -> HttpResult<(StatusCode, Json<FileStored>)> {
     let Entered { task, .. } = enter(&app, &identity, &task, Right::Edit).await?;
-    app.people.check_storage(identity.user, false).await?;
+    app.people.check_upload(task).await?;
     let target = UploadTarget { path: &path, declared: declared(&headers), new_main: query.new_main.as_deref() };
     let stream = body.into_data_stream().map_err(io::Error::other);
     let stored = app.tasks.upload(&app.rooms, task, &identity, target, stream).await?;

@@ -6,14 +6,12 @@ use axum::{
     http::StatusCode,
 };
 use coderoom_protocol::{
-    ids::TaskId,
     people::{MemberLine, MemberList, RoleChange, Transfer},
-    problem::ErrorCode,
     role::Role,
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{body::Body, caller::Caller, problem::HttpResult};
+use super::{access::task_id, body::Body, caller::Caller, problem::HttpResult};
 use crate::{
     app::App,
     people::{Member, Right},
@@ -25,10 +23,6 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(set_member, remove_member))
         .routes(routes!(leave))
         .routes(routes!(transfer))
-}
-
-fn task_id(text: &str) -> Result<TaskId, ErrorCode> {
-    text.parse().map_err(|_| ErrorCode::NotFound)
 }
 
 /// The members of a task, ordered by name.

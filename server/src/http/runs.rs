@@ -200,11 +200,16 @@ async fn get_run_file(
 ) -> HttpResult<Response> {
     let run = enter_run(&app, &identity, &run, Right::Read).await?;
     let manifest = app.runs.manifest(run.id).await?.ok_or_else(no_longer_stored)?;
-    let (file, bytes) = app.tasks.frozen_file(&manifest, &path).await?;
+    let file = manifest.files.iter().find(|file| file.path == path).ok_or_else(|| {
+        WireError::new(
+            ErrorCode::NotFound,
+            format!("The run has no file `{path}`. Look at its manifest, and mind the letter case."),
+        )
+    })?;
     let tag = format!("\"{}\"", file.sha256);
     let mut response = match files::is_known(&headers, &tag) {
         true => StatusCode::NOT_MODIFIED.into_response(),
-        false => Body::from_stream(bytes).into_response(),
+        false => Body::from_stream(app.tasks.frozen_file(&manifest, file).await?).into_response(),
     };
     let is_text = file.blob_key.is_none();
     let headers = response.headers_mut();

@@ -5,14 +5,11 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
-use coderoom_protocol::{
-    ids::TaskId,
-    people::{CreatedShareLink, Invitation, LinkCode, NewShareLink, ShareLinkLine, ShareLinkList},
-    problem::ErrorCode,
-};
+use coderoom_protocol::people::{CreatedShareLink, Invitation, LinkCode, NewShareLink, ShareLinkLine, ShareLinkList};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
+    access::task_id,
     body::Body,
     caller::{Account, Caller, ClientAddress},
     problem::HttpResult,
@@ -28,10 +25,6 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(delete_link))
         .routes(routes!(look_at_link))
         .routes(routes!(accept_link))
-}
-
-fn task_id(text: &str) -> Result<TaskId, ErrorCode> {
-    text.parse().map_err(|_| ErrorCode::NotFound)
 }
 
 /// The task's links that have not ended, newest first. For owners.

@@ -95,7 +95,7 @@ async fn create_task(
     if identity.grant.tasks().is_some() {
         return Err(WireError::new(ErrorCode::NotAllowed, "A token for named tasks makes no new ones.").into());
     }
-    app.people.check_storage(identity.user, true).await?;
+    app.people.check_new_task(identity.user).await?;
     let task = app.tasks.create(&identity, &new).await?;
     let detail = app.tasks.detail(task, Role::Owner, None).await?;
     let mut response = (StatusCode::CREATED, Json(detail)).into_response();

@@ -55,7 +55,8 @@ async fn create_token(
     let days = |days| app.clock.now_ms().saturating_add(i64::from(days) * DAY_MS);
     let expires_at = body.expires_at.or_else(|| body.expires_days.map(days));
     let NewToken { name, scopes, tasks, .. } = body;
-    let made = app.people.create_scoped_token(user, TokenWish { name, expires_at, scopes, tasks }).await?;
+    let wish = TokenWish { name, expires_at, scopes, tasks };
+    let made = app.people.create_scoped_token(identity.user, user, wish).await?;
     Ok((StatusCode::CREATED, Json(CreatedToken { token: made.secret, about: line(made.token) })))
 }
 

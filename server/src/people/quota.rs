@@ -2,7 +2,7 @@
 
 use coderoom_backing::values;
 use coderoom_protocol::{
-    ids::UserId,
+    ids::{TaskId, UserId},
     people::UserUsage,
     problem::{ErrorCode, WireError},
 };
@@ -58,22 +58,32 @@ impl People {
         })
     }
 
-    /// Refuses when a user has as many tasks, or as much in them, as one may (`quota_reached`).
-    pub async fn check_storage(&self, user: UserId, is_new_task: bool) -> Result<(), WireError> {
-        let quota = self.inner.quota;
+    /// Refuses a new task when a user has as many as one may, or as much in them (`quota_reached`).
+    pub async fn check_new_task(&self, user: UserId) -> Result<(), WireError> {
         let usage = self.usage(user).await?;
-        if is_new_task && usage.tasks >= quota.tasks {
+        if usage.tasks >= self.inner.quota.tasks {
             let text = format!("You have {} tasks, and that is the most. Delete one first.", usage.tasks);
             return Err(WireError::new(ErrorCode::QuotaReached, text));
         }
-        if usage.storage_bytes >= quota.storage_bytes {
-            let text = format!(
-                "Your tasks have {} bytes together, and that is the most. Delete files first.",
-                usage.storage_bytes
-            );
-            return Err(WireError::new(ErrorCode::QuotaReached, text));
+        self.check_bytes(usage.storage_bytes)
+    }
+
+    /// Refuses an upload into a task when who made it has as much in all theirs as one may (`quota_reached`), whoever
+    /// brings it: it counts as theirs.
+    pub async fn check_upload(&self, task: TaskId) -> Result<(), WireError> {
+        let sql = "SELECT CAST(COALESCE(sum(f.size), 0) AS BIGINT) FROM files f JOIN tasks t ON t.id = f.task_id \
+                   WHERE t.created_by = (SELECT created_by FROM tasks WHERE id = $1)";
+        let row = self.inner.tables.query_opt(sql, values![task.to_string()]).await.map_err(store_failed)?;
+        self.check_bytes(row.map_or(Ok(0), |row| row.uint(0)).map_err(store_failed)?)
+    }
+
+    fn check_bytes(&self, bytes: u64) -> Result<(), WireError> {
+        let most = self.inner.quota.storage_bytes;
+        if bytes < most {
+            return Ok(());
         }
-        Ok(())
+        let text = format!("All tasks of one maker may have {most} bytes; these have {bytes}. Delete files first.");
+        Err(WireError::new(ErrorCode::QuotaReached, text))
     }
 
     /// Refuses a run when the logs of a user's runs of the last day are too large together (`too_many_runs`).

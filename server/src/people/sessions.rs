@@ -32,6 +32,9 @@ const OLD_KEY_MS: i64 = 120_000;
 /// Longest name of a browser that is kept, in characters.
 const MAX_AGENT_CHARACTERS: usize = 200;
 
+/// Ends the session that has this key, or had it until lately; gives its user.
+const END_BY_KEY: &str = "DELETE FROM sessions WHERE hash = $1 OR old_hash = $1 RETURNING user_id";
+
 /// Somebody who just signed in.
 #[derive(Debug)]
 pub struct SignedIn {
@@ -149,16 +152,10 @@ impl People {
         )];
         let old = self.session_hash(before);
         if let Some(old) = old {
-            statements.push(Statement::new("DELETE FROM sessions WHERE hash = $1", values![old.as_slice()]));
+            statements.push(Statement::new(END_BY_KEY, values![old.as_slice()]));
         }
-        self.inner.tables.batch(statements).await.map_err(store_failed)?;
-        if let Some(old) = old {
-            let before = self.inner.known.get(&old).await;
-            self.inner.known.invalidate(&old).await;
-            if let Some(before) = before {
-                self.announce_access(before.identity.user, None).await;
-            }
-        }
+        let ended = self.inner.tables.batch(statements).await.map_err(store_failed)?;
+        self.forget_ended(old, &ended).await?;
         Ok(SignedIn { identity, key, max_age_s: lifetime.as_secs() })
     }
 
@@ -166,10 +163,16 @@ impl People {
     pub async fn sign_out(&self, headers: &HeaderMap) -> Result<(), WireError> {
         let Some(hash) = self.session_hash(headers) else { return Ok(()) };
         super::origin::check(headers, &self.inner.trusted_origins)?;
-        let sql = "DELETE FROM sessions WHERE hash = $1 OR old_hash = $1 RETURNING user_id";
-        let statement = Statement::new(sql, values![hash.as_slice()]);
+        let statement = Statement::new(END_BY_KEY, values![hash.as_slice()]);
         let ended = self.inner.tables.batch(vec![statement]).await.map_err(store_failed)?;
-        self.inner.known.invalidate(&hash).await;
+        self.forget_ended(Some(hash), &ended).await
+    }
+
+    /// Forgets a key, and tells all nodes of the sessions that [`END_BY_KEY`] ended.
+    async fn forget_ended(&self, key: Option<secrets::SecretHash>, ended: &[Vec<Row>]) -> Result<(), WireError> {
+        if let Some(key) = key {
+            self.inner.known.invalidate(&key).await;
+        }
         for row in ended.iter().flatten() {
             self.announce_access(row.parse(0).map_err(store_failed)?, None).await;
         }

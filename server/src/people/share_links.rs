@@ -74,7 +74,10 @@ impl People {
             return refuse("A link must be good for at least one use.");
         }
         if wish.note.chars().count() > MAX_NOTE_CHARACTERS || wish.note.chars().any(char::is_control) {
-            return refuse("A link's note has at most 200 characters, none of them a control character.");
+            let why = format!(
+                "A link's note has at most {MAX_NOTE_CHARACTERS} characters, none of them a control character."
+            );
+            return refuse(&why);
         }
         self.check_future(wish.expires_at)?;
         let code = secrets::new_secret();
@@ -177,8 +180,9 @@ impl People {
         let row = tx.query_opt(sql, values).await.map_err(store_failed)?.ok_or_else(dead_link)?;
         let found = read_found(&row).map_err(store_failed)?;
         let (most, uses) = (row.opt_int(9).map_err(store_failed)?, row.int(10).map_err(store_failed)?);
-        // Who has come by it may look at it again when it is used up.
-        if found.has.is_none() && most.is_some_and(|most| uses >= most) {
+        // Who has all that it gives may look at it again when it is used up.
+        let gives_more = found.has.is_none_or(|has| has < found.invitation.role);
+        if gives_more && most.is_some_and(|most| uses >= most) {
             return Err(dead_link());
         }
         Ok(found)

@@ -66,11 +66,12 @@ impl People {
     /// Makes a token with every scope for a user. It stops working at `expires_at` (milliseconds since the Unix epoch).
     pub async fn create_token(&self, user: UserId, name: &str, expires_at: Option<i64>) -> Result<NewToken, WireError> {
         let wish = TokenWish { name: name.to_owned(), expires_at, ..TokenWish::default() };
-        self.create_scoped_token(user, wish).await
+        self.create_scoped_token(user, user, wish).await
     }
 
-    /// Makes a token for a user. `invalid` when a value breaks a rule, or the user has too many.
-    pub async fn create_scoped_token(&self, user: UserId, wish: TokenWish) -> Result<NewToken, WireError> {
+    /// Makes a token for a user, by themselves or an administrator. `invalid` when a value breaks a rule, or the user has
+    /// too many.
+    pub async fn create_scoped_token(&self, by: UserId, user: UserId, wish: TokenWish) -> Result<NewToken, WireError> {
         let TokenWish { name, expires_at, scopes, tasks } = check(wish)?;
         self.check_future(expires_at)?;
         let now = self.inner.clock.now_ms();
@@ -91,8 +92,9 @@ impl People {
         let (id, name) = (token.id.to_string(), token.name.as_str());
         let values = values![id, hash.as_slice(), user.to_string(), name, now, expires_at, words, ids];
         self.inner.tables.execute(sql, values).await.map_err(store_failed)?;
-        let detail = format!("{} {}", token.id, grant_words(&token.scopes));
-        self.note(user, super::Action::CreateToken, None, &detail).await;
+        let whose = if by == user { String::new() } else { format!(" for {user}") };
+        let detail = format!("{} {}{whose}", token.id, join(token.scopes.iter().map(|scope| scope.as_str())));
+        self.note(by, super::Action::CreateToken, None, &detail).await;
         Ok(NewToken { token, secret })
     }
 
@@ -174,10 +176,6 @@ fn check(wish: TokenWish) -> Result<TokenWish, WireError> {
         return Err(WireError::new(ErrorCode::Invalid, text));
     }
     Ok(TokenWish { name, ..wish })
-}
-
-fn grant_words(scopes: &[Scope]) -> String {
-    join(scopes.iter().map(|scope| scope.as_str()))
 }
 
 fn join(words: impl Iterator<Item = impl ToString>) -> String {

@@ -49,12 +49,18 @@ async fn one_user_has_so_many_tasks_and_so_much_in_them() {
     assert_eq!(status, StatusCode::CREATED, "{task}");
     let (status, said) = served.with(Method::POST, "/api/v1/tasks", ("authorization", &ada), new).await;
     assert_eq!((status, said["code"].as_str()), (StatusCode::CONFLICT, Some("quota_reached")), "{said}");
-    let put = async |name: &str| {
-        let path = served.url(&format!("/api/v1/tasks/{}/files/{name}", task["id"].as_str().unwrap()));
-        served.http.put(path).header("authorization", &ada).body("x".repeat(3000)).send().await.unwrap().status()
+    let at = |what: &str| format!("/api/v1/tasks/{}/{what}", task["id"].as_str().unwrap());
+    let put = async |who: &str, name: &str| {
+        let path = served.url(&at(&format!("files/{name}")));
+        served.http.put(path).header("authorization", who).body("x".repeat(3000)).send().await.unwrap().status()
     };
-    assert!(put("a.txt").await.is_success(), "there was room when it began");
-    assert_eq!(put("b.txt").await, StatusCode::CONFLICT);
+    assert!(put(&ada, "a.txt").await.is_success(), "there was room when it began");
+    assert_eq!(put(&ada, "b.txt").await, StatusCode::CONFLICT);
+    let bob = served.user("bob").await;
+    let role = json!({ "role": "editor" });
+    let (status, said) = served.with(Method::PUT, &at("members/bob"), ("authorization", &ada), role).await;
+    assert_eq!(status, StatusCode::OK, "{said}");
+    assert_eq!(put(&bob, "b.txt").await, StatusCode::CONFLICT, "what others bring counts as hers");
 }
 
 #[tokio::test]
@@ -96,6 +102,12 @@ async fn audit_log_says_who_did_what_and_keeps_it() {
     assert_eq!(lines[0]["user_name"], "admin");
     let (status, _) = served.with(Method::GET, &path, ("authorization", &ada), Value::Null).await;
     assert_eq!(status, StatusCode::NOT_FOUND);
+    let token = json!({ "name": "hers", "user": "ada" });
+    let (status, _) = served.with(Method::POST, "/api/v1/tokens", ("authorization", &admin), token).await;
+    assert_eq!(status, StatusCode::CREATED);
+    let (_, page) = served.with(Method::GET, "/api/v1/audit?limit=1", ("authorization", &admin), Value::Null).await;
+    let newest = &page["lines"][0];
+    assert_eq!((&newest["action"], &newest["user_name"]), (&json!("create_token"), &json!("admin")), "who made it");
     served.post("/api/v1/sign-in/code", json!({ "code": served.code() })).await;
     let (_, page) = served.with(Method::GET, "/api/v1/audit?limit=1", ("authorization", &admin), Value::Null).await;
     assert_eq!((&page["lines"][0]["action"], &page["lines"][0]["address"]), (&json!("sign_in"), &json!("127.0.0.1")));

@@ -97,6 +97,21 @@ async fn link_makes_members_until_it_is_deleted() {
 }
 
 #[tokio::test]
+async fn used_up_link_raises_no_member() {
+    let served = serve(|_| {}).await;
+    let task = served.task().await;
+    let (ada, bob) = (served.user("ada").await, served.user("bob").await);
+    let link = served.link(task, json!({ "role": "editor", "max_uses": 1 })).await;
+    served.accept(&ada, &link, StatusCode::OK).await;
+    let member = format!("/api/v1/tasks/{task}/members/bob");
+    served.call(Method::PUT, &member, &served.admin_token(), json!({ "role": "viewer" }), StatusCode::OK).await;
+    served.accept(&bob, &link, StatusCode::NOT_FOUND).await;
+    let write = Request::WriteFile { path: "a.txt".into(), text: "x".into() };
+    assert!(served.room(task, &bob).await.request::<Value>(write).await.is_err(), "who was a viewer still is");
+    served.accept(&ada, &link, StatusCode::OK).await;
+}
+
+#[tokio::test]
 async fn expired_link_ends_memberships_under_open_sockets() {
     let served = serve(|_| {}).await;
     let task = served.task().await;

@@ -1,8 +1,12 @@
 //! Archives in and out: what is refused leaves no trace, what is taken comes back byte for byte.
 
-use std::io::{Cursor, Read, Write};
+use std::{
+    io::{Cursor, Read, Write},
+    time::Duration,
+};
 
 use bytes::Bytes;
+use coderoom_backing::{tables::Sql, values};
 use coderoom_protocol::{
     control::TreeChanged,
     ids::TaskId,
@@ -371,4 +375,43 @@ fn replace(mut bytes: Vec<u8>, old: &[u8], new: &[u8]) -> Vec<u8> {
         }
     }
     bytes
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn import_holds_no_file_that_a_group_commit_needs_while_it_waits_for_it() {
+    let bench = Bench::new().await;
+    let task = bench.task().await;
+    let (first, second) = (bench.write(task, "a.txt", "1").await, bench.write(task, "b.txt", "2").await);
+    let hold = "UPDATE files SET seq = seq WHERE id = $1";
+    // Where rows are replaced by new ones, a scan now comes to this one last.
+    bench.tables.execute(hold, values![first.to_string()]).await.unwrap();
+    // As the group commit: one file after the other, in the order of their ids.
+    let mut commit = bench.tables.begin().await.unwrap();
+    commit.execute(hold, values![first.to_string()]).await.unwrap();
+    let target = ImportTarget { replace: true, ..ImportTarget::default() };
+    let importing = import(&bench, task, target, zip_of(&[("a.txt", b"3"), ("b.txt", b"4")]));
+    let committing = async {
+        // The one writer of SQLite has made it wait already.
+        let waiting = Sql {
+            sqlite: "SELECT 1".into(),
+            postgres:
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+                    .into(),
+        };
+        let is_waiting = async || {
+            let row = bench.tables.query_opt(waiting.clone(), values![]).await.unwrap().expect("a count");
+            row.int(0).unwrap() > 0
+        };
+        let waits = async {
+            while !is_waiting().await {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), waits).await.expect("the import comes to the first file");
+        commit.execute(hold, values![second.to_string()]).await.unwrap();
+        commit.commit().await.unwrap();
+    };
+    let (imported, ()) = tokio::join!(importing, committing);
+    imported.unwrap();
+    assert_eq!((bench.text(task, "a.txt").await, bench.text(task, "b.txt").await), ("3".into(), "4".into()));
 }

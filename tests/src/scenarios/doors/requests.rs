@@ -83,6 +83,8 @@ async fn filled(
     let json = |value: Value| Body::Json(value);
     let unique = TaskId::new().to_string();
     match (method.as_str(), path.strip_prefix("/api/v1").unwrap_or(path)) {
+        // The form of the page.
+        ("POST", _) if path == "/sign-in" => (at, Body::Bytes(format!("code={}", sign_in_code(cast).await).into())),
         ("POST", "/sign-in") => (at, json(json!({ "name": "spare", "password": PASSWORD }))),
         ("POST", "/sign-in/code") => (at, json(json!({ "code": sign_in_code(cast).await }))),
         ("POST", "/me/password") => (at, json(json!({ "current": PASSWORD, "new": PASSWORD }))),
@@ -129,8 +131,6 @@ async fn filled(
         ("POST", "/tasks/{task}/runs") => (at, json(json!({ "command": "true" }))),
         ("GET", "/{*file}") => ("/favicon.svg".into(), Body::None),
         ("GET", "/tasks/{*rest}") => ("/tasks/anything".into(), Body::None),
-        ("GET", "/api/{*rest}") => ("/api/nothing".into(), Body::None),
-        ("POST", "/sign-in-form") => (at, Body::None),
         // Nothing to fill in but the task and the run.
         ("GET" | "POST" | "DELETE", _) if !at.contains('{') => (at, Body::None),
         (method, path) => panic!("{method} {path} is new: say in {} what is sent to it", file!()),

@@ -65,7 +65,27 @@ fn cell(word: &str) -> Cell {
     }
 }
 
-/// Every path that is given to a router as a literal, anywhere in the server.
+/// Methods as routers have them.
+const METHODS: [&str; 6] = ["get", "post", "put", "patch", "delete", "any"];
+
+/// The methods in what follows the path of a route, as `, get(page).post(form))`, up to the end of the route.
+fn methods(after: &str) -> impl Iterator<Item = &str> {
+    let mut depth = 1;
+    let end = after.find(|letter: char| {
+        depth += match letter {
+            '(' => 1,
+            ')' => -1,
+            _ => 0,
+        };
+        depth == 0
+    });
+    let calls = after[..end.unwrap_or(after.len())].split('(');
+    let names =
+        calls.filter_map(|call| call.rsplit(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_').next());
+    names.filter(|name| METHODS.contains(name))
+}
+
+/// Every route whose path is given to a router as a literal, anywhere in the server: `GET /sign-in`.
 pub(super) fn routes_in_sources() -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let mut folders = vec![root().join("server/src")];
@@ -77,8 +97,10 @@ pub(super) fn routes_in_sources() -> BTreeSet<String> {
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let text = fs::read_to_string(path).expect("a source");
                 for after in text.split(".route(").skip(1) {
-                    let literal = after.trim_start().strip_prefix('"').and_then(|rest| rest.split('"').next());
-                    found.extend(literal.filter(|path| path.starts_with('/')).map(str::to_owned));
+                    let literal = after.trim_start().strip_prefix('"').and_then(|rest| rest.split_once('"'));
+                    if let Some((path, rest)) = literal.filter(|(path, _)| path.starts_with('/')) {
+                        found.extend(methods(rest).map(|method| format!("{} {path}", method.to_uppercase())));
+                    }
                 }
             }
         }
