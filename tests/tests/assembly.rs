@@ -103,6 +103,15 @@ fn worker_without_shared_tables_is_refused_in_a_sentence() {
 }
 
 #[test]
+fn token_is_made_in_the_data_that_the_file_of_settings_names() {
+    let directory = tempfile::tempdir().unwrap();
+    let (file, data) = (directory.path().join("coderoom.toml"), directory.path().join("elsewhere"));
+    std::fs::write(&file, format!("data = {data:?}\n")).unwrap();
+    let made = coderoom(&["token", "create", "--name", "test"], &[("CODEROOM_CONFIG", file.to_str().unwrap())]);
+    assert!(made.status.success() && data.join("coderoom.sqlite").is_file(), "{}", words(&made));
+}
+
+#[test]
 fn secrets_are_shown_nowhere() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("url");

@@ -4,11 +4,11 @@ use anyhow::Context as _;
 use coderoom_backing::{
     bus::{Bus, RedisSettings},
     objects::S3Settings,
-    queue::{Queue, QueueError, QueueLimits, RabbitMqNames, RabbitMqSettings},
+    queue::{Queue, QueueError, RabbitMqNames, RabbitMqSettings},
     tables::{PostgresSettings, Tables, TablesError},
 };
 
-use super::services::patiently;
+use super::{parts, services::patiently};
 use crate::config::{Settings, value::Secret};
 
 /// A secret that the check of the settings has seen.
@@ -53,7 +53,7 @@ pub(super) async fn open_queue(settings: &Settings) -> anyhow::Result<Queue> {
     };
     let rabbitmq = RabbitMqSettings {
         names,
-        limits: QueueLimits { message_ttl: given.message_lifetime, ..QueueLimits::default() },
+        limits: parts::queue_limits(settings),
         connect_timeout: given.connect_timeout,
         confirm_timeout: given.confirm_timeout,
         ..RabbitMqSettings::new(secret(given.url.as_ref()))

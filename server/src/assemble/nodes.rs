@@ -166,6 +166,9 @@ async fn make_way(tables: &Tables, me: &Me, number: i64) -> anyhow::Result<()> {
             unmoved = 0;
             continue;
         };
+        if now.is_empty() {
+            return Ok(());
+        }
         if let Some(alive) = now.iter().find(|other| !first.contains(other)) {
             anyhow::bail!(conflict(me, alive).unwrap_or_default());
         }

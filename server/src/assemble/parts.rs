@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use coderoom_backing::{bus::Bus, clock::Clock, tables::Tables};
+use coderoom_backing::{bus::Bus, clock::Clock, queue::QueueLimits, tables::Tables};
 use coderoom_protocol::control::Limits;
 use coderoom_worker::{executor::RunLimits, limits::RunSettings, runs::Runs};
 
@@ -68,6 +68,11 @@ pub(super) fn run_settings(settings: &Settings, scratch: PathBuf) -> RunSettings
         },
         ..RunSettings::new(scratch)
     }
+}
+
+/// What a doorbell may go through. It lives as long as its run may wait: with less the run would end before its time.
+pub(super) fn queue_limits(settings: &Settings) -> QueueLimits {
+    QueueLimits { message_ttl: settings.runs.max_wait, ..QueueLimits::default() }
 }
 
 pub(super) fn task_settings(settings: &Settings) -> TaskSettings {
@@ -139,4 +144,17 @@ pub(super) fn limits(settings: &Settings) -> Limits {
 
 fn ms(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn doorbell_lives_as_long_as_its_run_may_wait() {
+        let mut settings = Settings::default();
+        settings.runs.max_wait = Duration::from_secs(5 * 3600);
+        let waits = run_settings(&settings, PathBuf::new()).max_wait_ms;
+        assert_eq!((ms(queue_limits(&settings).message_ttl), waits), (5 * 3_600_000, 5 * 3_600_000));
+    }
 }

@@ -7,7 +7,7 @@ use coderoom_backing::{bus::Bus, objects::Objects, queue::Queue, tables::Tables}
 use rustix::fs::FlockOperation;
 use tokio::time::Instant;
 
-use super::cluster;
+use super::{cluster, parts};
 use crate::config::{
     Settings,
     topics::{BusKind, ObjectsKind, QueueKind, TablesKind},
@@ -63,7 +63,7 @@ impl Services {
             BusKind::Redis => cluster::open_bus(settings).await?,
         };
         let queue = match settings.deployment.queue {
-            QueueKind::Local => Queue::open_local(),
+            QueueKind::Local => Queue::open_local_with(parts::queue_limits(settings)),
             QueueKind::RabbitMq => cluster::open_queue(settings).await?,
         };
         Ok(Self { tables, objects, bus, queue })

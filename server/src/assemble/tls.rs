@@ -40,12 +40,15 @@ impl std::fmt::Debug for Tls {
     }
 }
 
+/// When certificate and key were changed. Both, because a renewed file may be older than the other one.
+type Changed = [Option<SystemTime>; 2];
+
 #[derive(Debug)]
 struct Files {
     certificate: PathBuf,
     key: PathBuf,
     /// Never held over an await.
-    current: RwLock<(Arc<CertifiedKey>, Option<SystemTime>)>,
+    current: RwLock<(Arc<CertifiedKey>, Changed)>,
 }
 
 impl Tls {
@@ -112,9 +115,8 @@ impl ResolvesServerCert for Files {
     }
 }
 
-fn changed_at(certificate: &Path, key: &Path) -> Option<SystemTime> {
-    let of = |path: &Path| std::fs::metadata(path).and_then(|about| about.modified()).ok();
-    of(certificate).max(of(key))
+fn changed_at(certificate: &Path, key: &Path) -> Changed {
+    [certificate, key].map(|path| std::fs::metadata(path).and_then(|about| about.modified()).ok())
 }
 
 fn load(certificate: &Path, key: &Path) -> anyhow::Result<CertifiedKey> {

@@ -15,11 +15,10 @@ use coderoom_protocol::{
 
 use super::{
     OWN_FAILURE,
-    connect::ConnectFlags,
+    connect::{ConnectFlags, own_settings},
     follow,
     memory::{self, Wishes},
     print, say,
-    settings::SettingFlags,
 };
 
 /// Milliseconds of a day.
@@ -175,8 +174,7 @@ async fn token_from_data(
     expires_days: Option<u32>,
     connect: &ConnectFlags,
 ) -> anyhow::Result<String> {
-    let flags = SettingFlags { data: connect.data.clone(), ..SettingFlags::default() };
-    let people = crate::assemble::open_people(&flags.load()?.settings).await?;
+    let people = crate::assemble::open_people(&own_settings(connect.data.as_ref())?).await?;
     people.ensure_admin().await?;
     let user = people.user(user).await?.with_context(|| format!("there is no user {user:?}"))?;
     let now = coderoom_backing::clock::Clock::default().now_ms();

@@ -8,7 +8,7 @@ use clap::Args;
 use coderoom_protocol::client::ApiClient;
 
 use super::settings::SettingFlags;
-use crate::assemble::CLI_TOKEN_FILE;
+use crate::{assemble::CLI_TOKEN_FILE, config::Settings};
 
 /// Flags of the client commands.
 #[derive(Clone, Debug, Args)]
@@ -40,14 +40,16 @@ impl ConnectFlags {
     }
 }
 
+/// The settings that a server started here would have.
+pub(super) fn own_settings(data: Option<&String>) -> anyhow::Result<Settings> {
+    let config = std::env::var_os("CODEROOM_CONFIG").map(Into::into);
+    let flags = SettingFlags { data: data.cloned(), config, ..SettingFlags::default() };
+    Ok(flags.load()?.settings)
+}
+
 /// Address and data directory of this machine's server, out of its settings.
 fn own_server(data: Option<&String>) -> anyhow::Result<(String, std::path::PathBuf)> {
-    let flags = SettingFlags {
-        data: data.cloned(),
-        config: std::env::var_os("CODEROOM_CONFIG").map(Into::into),
-        ..SettingFlags::default()
-    };
-    let settings = flags.load()?.settings;
+    let settings = own_settings(data)?;
     let mut address = settings.deployment.listen;
     if address.ip().is_unspecified() {
         address.set_ip(if address.is_ipv4() { [127, 0, 0, 1].into() } else { std::net::Ipv6Addr::LOCALHOST.into() });

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::{refuse_settings, say, settings::SettingFlags};
 use crate::{
     assemble::{Server, Worker, stop_signal},
-    config::sources::Loaded,
+    config::{sources::Loaded, value::SettingValue as _},
     telemetry,
 };
 
@@ -96,7 +96,8 @@ fn announce(server: &Server) {
     // Standard output may be closed; the server serves all the same.
     let _ = writeln!(out, "\ncoderoom serves {}", server.app.public_url);
     if let Some(link) = &server.sign_in_link {
-        let _ = writeln!(out, "Sign in with this link; it works once, for 24 hours:\n\n    {link}\n");
+        let lifetime = server.app.settings.people.link_lifetime.show();
+        let _ = writeln!(out, "Sign in with this link; it works once, within {lifetime}:\n\n    {link}\n");
     }
     let _ = out.flush();
 }

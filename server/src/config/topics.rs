@@ -319,7 +319,7 @@ topic! {
         max_running_per_user: u32 = 2;
         /// Unfinished runs, queued and running, that one user may have in all tasks together.
         max_unfinished_per_user: u32 = 20;
-        /// A run that waits longer in the queue fails.
+        /// A run that waits longer in the queue fails. Messages at RabbitMQ live as long, so changing it there needs `rabbitmq.queue` deleted first.
         max_wait: Duration = Duration::from_secs(3600);
         /// Wall time of a run.
         max_time: Duration = Duration::from_secs(600);

@@ -52,8 +52,6 @@ topic! {
         dead_queue: String = "compile.code.dead.queue".into();
         /// Routing key of those.
         dead_routing_key: String = "compile.code.dead.key".into();
-        /// A message that nobody took after this time becomes a dead letter. Changing it needs the queue deleted first.
-        message_lifetime: Duration = Duration::from_secs(3600);
         /// Time for a connection.
         connect_timeout: Duration = Duration::from_secs(5);
         /// Time for the broker to confirm a message.
