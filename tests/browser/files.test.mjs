@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -32,6 +32,16 @@ after(async () => {
 });
 
 const row = (page, name) => page.getByRole("treeitem", { name: new RegExp(`^${name}`) });
+
+/** Drops a file onto a row, as from outside of the browser. */
+async function drop(page, target, name) {
+  const data = await page.evaluateHandle((called) => {
+    const transfer = new DataTransfer();
+    transfer.items.add(new File(["# dropped\n"], called));
+    return transfer;
+  }, name);
+  await row(page, target).dispatchEvent("drop", { dataTransfer: data });
+}
 
 test("a file is made with its folder and opens for the one who made it", async () => {
   await ana.getByRole("button", { name: "New file" }).click();
@@ -91,6 +101,8 @@ test("a viewer cannot type, and a changed role counts at once", async () => {
   assert.equal(await textOf(bo), before);
   assert.equal(await bo.getByRole("button", { name: "Run", exact: true }).isDisabled(), true);
   assert.equal(await bo.getByRole("button", { name: "New file" }).count(), 0);
+  await drop(bo, "run.py", "viewers.md");
+  await bo.locator(".toast").filter({ hasText: "You may read here, but not change anything." }).waitFor();
   await ana.getByLabel("Role of bo").selectOption("editor");
   await saved(bo);
   await typeAt(bo, "start", "# mine again\n");
@@ -114,8 +126,9 @@ test("a deleted file is said to those who have it open; the main file needs a su
   await row(bo, "run.sh, main file").waitFor();
 });
 
-test("a zip goes in and the task comes out as a zip", async () => {
+test("a zip goes in and the task comes out as a zip", async (t) => {
   const folder = mkdtempSync(join(tmpdir(), "coderoom-zip-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
   const zip = join(folder, "survey 调查.zip");
   execFileSync("python3", ["-c", "import sys, zipfile\nwith zipfile.ZipFile(sys.argv[1], 'w') as z:\n  z.writestr('main.R', 'cat(1)\\n'); z.writestr('数据/a.csv', 'x,y\\n1,2\\n'); z.writestr('logo.bin', bytes([0, 255, 254]))", zip]);
   await ana.goto(server.url);
@@ -137,16 +150,39 @@ test("a zip goes in and the task comes out as a zip", async () => {
 
 test("files that are dropped are uploaded into the folder below the pointer", async () => {
   await ana.goto(`${server.url}/tasks/${task}`);
-  const file = join(mkdtempSync(join(tmpdir(), "coderoom-drop-")), "notes.md");
-  writeFileSync(file, "# notes\n");
-  const data = await ana.evaluateHandle(() => {
-    const transfer = new DataTransfer();
-    transfer.items.add(new File(["# dropped\n"], "dropped.md"));
-    return transfer;
-  });
-  await row(ana, "run.sh").dispatchEvent("drop", { dataTransfer: data });
+  await drop(ana, "run.sh", "dropped.md");
   await row(ana, "dropped.md").click();
   await until(async () => (await textOf(ana)).includes("# dropped"), "the dropped text");
+});
+
+test("a drop that the server refuses says why, and changes nothing", async () => {
+  const paths = async () => (await server.call("GET", `/tasks/${task}/tree`)).tree.children.map(({ path }) => path);
+  const before = await paths();
+  await drop(ana, "dropped.md", "RUN.SH");
+  await ana.locator(".toast").filter({ hasText: "There is a file `run.sh`, which differs from `RUN.SH` only in letter case. Choose another name." }).waitFor();
+  assert.deepEqual(await paths(), before);
+});
+
+test("a move and a deletion of more files than a reply lists say how many there were", async () => {
+  const FILES = 1_100;
+  const program = "import io, sys, zipfile\nb = io.BytesIO()\nwith zipfile.ZipFile(b, 'w') as z:\n  for i in range(int(sys.argv[1])): z.writestr(f'{i}.txt', str(i))\nsys.stdout.buffer.write(b.getvalue())";
+  const zip = execFileSync("python3", ["-c", program, String(FILES)]);
+  const large = await server.task("large", "python", { ana: "owner" });
+  await server.call("POST", `/tasks/${large}/import?folder=many`, zip);
+  const page = await ana.context().newPage();
+  await openTask(page, server, large);
+  await row(page, "many").focus();
+  await page.keyboard.press("F2");
+  await page.keyboard.type("all");
+  await page.keyboard.press("Enter");
+  const said = page.locator(".toast").filter({ hasText: "Done: 1,100 changes to the files." });
+  // Closed, so that the same sentence about the deletion is a new one.
+  await said.getByRole("button", { name: "Close" }).click();
+  await row(page, "all").focus();
+  await page.keyboard.press("Delete");
+  await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
+  await said.waitFor();
+  await page.close();
 });
 
 test("a deleted task says so to everybody in it", async () => {

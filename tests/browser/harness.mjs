@@ -2,30 +2,18 @@
 
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
-import { homedir, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
+import { BINARY, freePort } from "../clients/server.mjs";
 import { IS_CLUSTER, newDeployment } from "./deployment.mjs";
 
-const BINARY = process.env.CODEROOM_BIN ?? join(process.env.CARGO_TARGET_DIR ?? join(homedir(), ".cache/coderoom/target"), "debug/coderoom");
 const PATIENCE_MS = Number(process.env.PATIENCE_MS ?? 20_000);
 const ADMIN = "crt_" + "browser-tests-only-0123456789-abcdefghijklm";
 const PASSWORD = "a long enough password";
 
 /** Where screenshots go when SCREENSHOTS names a folder. */
 export const screenshots = process.env.SCREENSHOTS;
-
-function freePort() {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.on("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
-    });
-  });
-}
 
 /** Waits until `look` gives something true. */
 export async function until(look, what) {

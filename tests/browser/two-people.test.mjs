@@ -92,6 +92,7 @@ test("unsent edits survive a reload of the page", async () => {
   await server.kill();
   await ana.locator(".stored[data-state=offline]").waitFor();
   await typeAt(ana, "start", "# before the reload\n");
+  // Said only when the device's storage has confirmed the last key.
   await ana.locator(".stored[data-state=offline-with-edits]").waitFor();
   const address = ana.url();
   await ana.goto("about:blank");
@@ -113,8 +114,6 @@ test("edits for a file that was deleted meanwhile are not lost", async () => {
   await typeAt(ana, "start", "an hour of thought");
   await ana.locator(".stored[data-state=offline-with-edits]").waitFor();
   const address = ana.url();
-  // The device's storage takes what was typed a moment later.
-  await ana.evaluate(() => new Promise((resolve) => requestIdleCallback(() => setTimeout(resolve, 300))));
   await ana.goto("about:blank");
   await server.start();
   await server.call("DELETE", `/tasks/${task}/files/draft.md`);

@@ -1,5 +1,7 @@
 // Stock clients with one document each, behind one face: `text`, `insert`, `type`, `close`.
 
+import { after } from "node:test";
+
 import WebSocket from "ws";
 import * as Y from "yjs";
 import * as provider4 from "@hocuspocus/provider";
@@ -7,10 +9,25 @@ import * as provider3 from "hocuspocus-provider-3";
 import * as provider2 from "hocuspocus-provider-2";
 import { WebsocketProvider } from "y-websocket";
 
-import { TOKEN, until } from "./server.mjs";
+import { TOKEN, startServer, until } from "./server.mjs";
 
 /** The Hocuspocus providers that must work unchanged, by the version that is installed. */
 export const providers = { "4.8.0": provider4, "3.4.4": provider3, "2.15.3": provider2 };
+
+/** A server for the tests of a file. What was `opened` is closed after them, then the server is stopped. */
+export async function serverForTests() {
+  const open = [];
+  const server = await startServer();
+  after(async () => {
+    for (const editor of open) editor.close();
+    await server.stop();
+  });
+  const opened = (editor) => {
+    open.push(editor);
+    return editor;
+  };
+  return { server, opened };
+}
 
 function face(doc, more) {
   const source = doc.getText("source");

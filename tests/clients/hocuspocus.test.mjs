@@ -1,25 +1,12 @@
 // The stock Hocuspocus providers 4, 3 and 2, unchanged.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 
-import { converged, openDocument, openSocket, providers } from "./editors.mjs";
-import { startServer, until } from "./server.mjs";
+import { converged, openDocument, openSocket, providers, serverForTests } from "./editors.mjs";
+import { TOKEN, until } from "./server.mjs";
 
-let server;
-const open = [];
-const opened = (editor) => {
-  open.push(editor);
-  return editor;
-};
-
-before(async () => {
-  server = await startServer();
-});
-after(async () => {
-  for (const editor of open) editor.close?.();
-  await server.stop();
-});
+const { server, opened } = await serverForTests();
 
 for (const version of Object.keys(providers)) {
   test(`provider ${version}: two people type and see the same`, async () => {
@@ -43,7 +30,7 @@ for (const version of Object.keys(providers)) {
     const paths = ["one.py", "two.py", "three.py"];
     for (const path of paths) await server.write(task, path, `${path}\n`);
     const socket = openSocket(server, task, { version });
-    open.push({ close: () => socket.destroy() });
+    opened({ close: () => socket.destroy() });
     const editors = paths.map((path) => opened(openDocument(server, task, `/${path}`, { version, socket })));
     await Promise.all(editors.map((editor) => editor.synced()));
     editors.forEach((editor, index) => editor.type(`line ${index}`));
@@ -71,7 +58,7 @@ for (const version of Object.keys(providers)) {
     const task = await server.createTask(`denied ${version}`);
     await server.write(task, "a.py", "secret");
     const socket = openSocket(server, task, { version });
-    open.push({ close: () => socket.destroy() });
+    opened({ close: () => socket.destroy() });
     const denied = opened(openDocument(server, task, "/a.py", { version, socket, token: "no such token" }));
     await until(() => denied.seen.denied.length > 0, "the denial");
     assert.equal(denied.text(), "");
@@ -99,7 +86,6 @@ test("a retried token gets in without a new provider", async () => {
   const task = await server.createTask("retry");
   await server.write(task, "a.py", "secret");
   let token = "no such token";
-  const { TOKEN } = await import("./server.mjs");
   const editor = opened(openDocument(server, task, "/a.py", { token: () => token }));
   await until(() => editor.seen.denied.length > 0, "the denial");
   token = TOKEN;
@@ -143,7 +129,7 @@ test("a file that is deleted while it is open is closed, and the socket stays", 
   await server.write(task, "a.py", "a");
   await server.write(task, "b.py", "b");
   const socket = openSocket(server, task);
-  open.push({ close: () => socket.destroy() });
+  opened({ close: () => socket.destroy() });
   const [a, b] = ["/a.py", "/b.py"].map((path) => opened(openDocument(server, task, path, { socket })));
   await Promise.all([a.synced(), b.synced()]);
   await server.remove(task, "a.py");

@@ -1,26 +1,13 @@
 // Stock clients hang up after 30 s of silence; the server never lets it come to that.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 
-import { openDocument, openYWebsocket, providers } from "./editors.mjs";
-import { startServer } from "./server.mjs";
+import { openDocument, openYWebsocket, providers, serverForTests } from "./editors.mjs";
 
 const LONGER_THAN_THEIR_PATIENCE_MS = 37_000;
 
-let server;
-const open = [];
-const opened = (editor) => {
-  open.push(editor);
-  return editor;
-};
-before(async () => {
-  server = await startServer();
-});
-after(async () => {
-  for (const editor of open) editor.close();
-  await server.stop();
-});
+const { server, opened } = await serverForTests();
 
 test("idle clients of every kind stay connected, with and without presence", async () => {
   const task = await server.createTask("idle");

@@ -6,7 +6,8 @@ import { createServer } from "node:net";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 
-const BINARY = process.env.CODEROOM_BIN ?? join(process.env.CARGO_TARGET_DIR ?? join(homedir(), ".cache/coderoom/target"), "debug/coderoom");
+/** The server under test. */
+export const BINARY = process.env.CODEROOM_BIN ?? join(process.env.CARGO_TARGET_DIR ?? join(homedir(), ".cache/coderoom/target"), "debug/coderoom");
 const PATIENCE_MS = 20_000;
 
 /** The administrator's token on every test server. */
@@ -23,7 +24,8 @@ export async function until(look, what, patience = PATIENCE_MS) {
   }
 }
 
-function freePort() {
+/** A port of the loopback interface that is free now. */
+export function freePort() {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.on("error", reject);

@@ -2,25 +2,12 @@
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 
-import { converged, openDocument, openYWebsocket } from "./editors.mjs";
-import { TOKEN, startServer, until } from "./server.mjs";
+import { converged, openDocument, openYWebsocket, serverForTests } from "./editors.mjs";
+import { TOKEN, until } from "./server.mjs";
 
-let server;
-const open = [];
-const opened = (editor) => {
-  open.push(editor);
-  return editor;
-};
-
-before(async () => {
-  server = await startServer();
-});
-after(async () => {
-  for (const editor of open) editor.close?.();
-  await server.stop();
-});
+const { server, opened } = await serverForTests();
 
 test("y-websocket and a Hocuspocus provider type into one document", async () => {
   const task = await server.createTask("both doors");

@@ -2,8 +2,9 @@
 
 import { signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { t } from "../texts/texts";
+import { Menus } from "./menu";
 
 interface DialogProps {
   title: string;
@@ -14,7 +15,8 @@ interface DialogProps {
 /** A dialog that is open while it is rendered. Escape and a press outside close it. */
 export function Dialog({ title, onClose, children }: DialogProps) {
   const element = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
+  // Before the next key: whoever types on at once types into the dialog.
+  useLayoutEffect(() => {
     element.current?.showModal();
   }, []);
   const onCancel = (event: Event) => {
@@ -30,6 +32,7 @@ export function Dialog({ title, onClose, children }: DialogProps) {
         <h2>{title}</h2>
         {children}
       </div>
+      <Menus place={element} />
     </dialog>
   );
 }

@@ -1,7 +1,7 @@
 // Menus that open at a button or at the pointer. Arrow keys move, Escape closes and gives the focus back.
 
 import { signal } from "@preact/signals";
-import type { ComponentChildren, JSX } from "preact";
+import type { ComponentChildren, JSX, RefObject } from "preact";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 
 export type MenuItem =
@@ -15,6 +15,8 @@ interface Open {
   items: readonly MenuItem[];
   at: { left: number; top: number; right?: number; bottom?: number };
   from: Element | null;
+  /** The dialog that it belongs to: everything outside of an open dialog is out of reach. */
+  dialog: Element | null;
 }
 
 const open = signal<Open | null>(null);
@@ -28,6 +30,7 @@ export function openMenu(name: string, items: readonly MenuItem[], at: Element |
     items,
     at: place ? { left: place.left, top: place.bottom + 2, right: place.right, bottom: place.top - 2 } : { left: point?.x ?? 0, top: point?.y ?? 0 },
     from: document.activeElement,
+    dialog: at instanceof Element ? at.closest("dialog") : null,
   };
 }
 
@@ -37,10 +40,10 @@ function close(giveBack: boolean): void {
   if (giveBack && from instanceof HTMLElement) from.focus();
 }
 
-/** The place of the menu; once in the page. */
-export function Menus() {
+/** The place of the menu: once in the page, and in each dialog. */
+export function Menus({ place }: { place?: RefObject<Element | null> }) {
   const shown = open.value;
-  return shown && <Menu key={shown.name + shown.at.left} {...shown} />;
+  return shown && shown.dialog === (place?.current ?? null) && <Menu key={shown.name + shown.at.left} {...shown} />;
 }
 
 function Menu({ name, items, at }: Open) {

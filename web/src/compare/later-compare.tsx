@@ -1,7 +1,7 @@
 // Two states of the task's files side by side: a run and now, or two runs.
 
 import { useSignal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { Icon } from "../app/icons";
 import { toastError } from "../app/toasts";
 import { useTask } from "../editor/task-context";
@@ -21,7 +21,7 @@ export function Compare({ left, right }: Comparison) {
   const found = useSignal<readonly Difference[] | null>(null);
   const chosen = useSignal<string | null>(null);
   const showsAll = useSignal(false);
-  useEffect(() => element.current?.showModal(), []);
+  useLayoutEffect(() => element.current?.showModal(), []);
   useEffect(() => {
     let isLeft = false;
     found.value = null;

@@ -56,8 +56,6 @@ export class EditorInstance {
           keymap.of([...closeBracketsKeymap, ...yUndoManagerKeymap, ...searchKeymap, ...foldKeymap, indentWithTab, ...defaultKeymap]),
           yCollab(document.text, null, { undoManager: this.undoManager }),
           otherCursors(document.text, document.awareness),
-          // The server allows style elements with this nonce only (see server/src/http/web.rs).
-          EditorView.cspNonce.of(nonce()),
         ],
       }),
     });
@@ -85,8 +83,4 @@ export class EditorInstance {
     this.view.destroy();
     this.undoManager.destroy();
   }
-}
-
-function nonce(): string {
-  return globalThis.document.querySelector<HTMLMetaElement>('meta[name="csp-nonce"]')?.content ?? "";
 }

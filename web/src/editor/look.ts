@@ -47,4 +47,7 @@ const colours = HighlightStyle.define([
   { tag: tags.invalid, color: "var(--bad)" },
 ]);
 
-export const look = [theme, syntaxHighlighting(colours)];
+/** The server allows style elements with this nonce only (see server/src/http/web.rs). */
+const nonce = document.querySelector<HTMLMetaElement>('meta[name="csp-nonce"]')?.content ?? "";
+
+export const look = [theme, syntaxHighlighting(colours), EditorView.cspNonce.of(nonce)];

@@ -31,7 +31,8 @@ export function pageKey({ room, tabs }: TaskContext, event: KeyboardEvent): bool
       if (!event.shiftKey) return false;
       if (sizes.value.files === 0) toggleFiles();
       leftPane.value = "search";
-      requestAnimationFrame(() => document.querySelector<HTMLInputElement>(".search-pane input")?.focus());
+      // A pane that is not there yet takes the focus itself.
+      document.querySelector<HTMLInputElement>(".search-pane input")?.focus();
       return true;
     case "s":
       // Everything is stored by itself; the browser's own "save page" would only confuse.

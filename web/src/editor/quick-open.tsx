@@ -1,7 +1,7 @@
 // Goes to a file by a few letters of its path.
 
 import { useSignal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { Dialog } from "../app/dialog";
 import { t } from "../texts/texts";
 import { filesOf } from "../tree/apply-changes";
@@ -21,7 +21,7 @@ function Choice() {
   const letters = useSignal("");
   const at = useSignal(0);
   const input = useRef<HTMLInputElement>(null);
-  useEffect(() => input.current?.focus(), []);
+  useLayoutEffect(() => input.current?.focus(), []);
   const files = (room.tree.value ? filesOf(room.tree.value) : [])
     .flatMap((file) => {
       const match = matchOf(file.path, letters.value);

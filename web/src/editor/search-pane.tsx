@@ -1,7 +1,7 @@
 // Search in all texts of the task. The texts are those on the server, read when one begins to search.
 
 import { useSignal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { taskTexts } from "../api/tasks";
 import { sentenceOf } from "../app/sentence-of";
 import { t } from "../texts/texts";
@@ -28,12 +28,13 @@ export function SearchPane() {
   const found = useSignal<Found | null>(null);
   const isBusy = useSignal(false);
   const input = useRef<HTMLInputElement>(null);
-  useEffect(() => input.current?.focus(), []);
+  useLayoutEffect(() => input.current?.focus(), []);
 
   const [words, isExact] = [wanted.value, matchCase.value];
   useEffect(() => {
     if (!words) {
       found.value = null;
+      isBusy.value = false;
       return undefined;
     }
     let isOld = false;

@@ -10,6 +10,7 @@ const TONE = {
   "read-only": "quiet",
   refused: "bad",
   offline: "warn",
+  "offline-keeping": "warn",
   "offline-with-edits": "warn",
   notStored: "bad",
 } as const;
@@ -21,7 +22,7 @@ export function StoredBadge() {
   const state = isFailing ? "notStored" : room.stored.value;
   const word = room.connection.value === "connecting" ? texts.connecting : texts.stored[state];
   // A word that changes with every key would be read out with every key; the sentence is for those who ask.
-  const isCalm = TONE[state] === "quiet";
+  const isCalm = TONE[state] === "quiet" || state.startsWith("offline-");
   return (
     <span class={`stored ${TONE[state]}`} data-state={state} title={texts.storedHint[state]} role="status" aria-live={isCalm ? "off" : "polite"}>
       {word}

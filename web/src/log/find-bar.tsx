@@ -1,6 +1,6 @@
 // The search in a log: words, how often they are there, and the way from one place to the next.
 
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { Icon } from "../app/icons";
 import { t } from "../texts/texts";
 import { MAX_MATCHES, type LogSearch } from "./find";
@@ -14,7 +14,7 @@ interface FindBarProps {
 
 export function FindBar({ search, view, onClose }: FindBarProps) {
   const input = useRef<HTMLInputElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     input.current?.focus();
     return () => {
       search.search("");

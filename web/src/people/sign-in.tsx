@@ -1,7 +1,7 @@
 // Sign in with a name and password, or with the code of a one-time link.
 
 import { useSignal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { signIn, signInWithCode } from "../api/people";
 import { go } from "../app/router";
 import { sentenceOf } from "../app/sentence-of";
@@ -18,7 +18,7 @@ export function SignInPage() {
   const button = useRef<HTMLButtonElement>(null);
   const name = useRef<HTMLInputElement>(null);
   const password = useRef<HTMLInputElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     document.title = "coderoom";
     (code ? button : name).current?.focus();
   }, [code]);

@@ -93,9 +93,9 @@ export class Documents {
 
   private begin(file: string): Entry {
     const document = new Doc();
-    const stored = new StoredState();
     const state = signal<Standing>("loading");
     const copy = new LocalCopy(this.user, file, document);
+    const stored = new StoredState(copy.kept);
     const text = document.getText(ROOT);
     const provider = new HocuspocusProvider({
       websocketProvider: this.socket.stock,
@@ -107,12 +107,13 @@ export class Documents {
       },
       onAuthenticationFailed: () => this.fileIsGone(file),
     });
-    if (this.unsent.all().includes(file)) stored.keptHere();
+    const hasUnsent = this.unsent.all().includes(file);
+    if (hasUnsent) stored.keptHere();
     document.on("update", (_update: Uint8Array, origin: unknown) => {
       const isMine = origin !== provider && origin !== copy.origin;
       if (isMine && this.socket.connection.peek() !== "online") stored.keptHere();
     });
-    void copy.loaded().then(() => {
+    void copy.loaded(hasUnsent).then(() => {
       provider.attach();
       // Without a connection the copy is what there is; an empty copy would look like an empty file.
       if (state.value === "loading" && text.length > 0 && this.socket.connection.peek() !== "online") state.value = "ready";

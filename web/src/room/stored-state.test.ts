@@ -1,3 +1,4 @@
+import { signal } from "@preact/signals-core";
 import { describe, expect, it } from "vitest";
 import { StoredState, worst } from "./stored-state";
 
@@ -35,6 +36,16 @@ describe("stored state", () => {
     state.sent("step2");
     state.answered(true);
     expect(word(state)).toBe("saved");
+  });
+  it("does not say that offline edits are on the device before its storage has them", () => {
+    const kept = signal(true);
+    const state = new StoredState(kept);
+    state.disconnected();
+    kept.value = false;
+    state.keptHere();
+    expect(word(state, false)).toBe("offline-keeping");
+    kept.value = true;
+    expect(word(state, false)).toBe("offline-with-edits");
   });
   it("counts frames again whose answer was lost with the connection", () => {
     const state = synced();

@@ -4,7 +4,7 @@
 import { computed, signal, type ReadonlySignal } from "@preact/signals-core";
 
 /** What people are told about their edits in one document, or in all of them together. */
-export type Stored = "saved" | "saving" | "loading" | "refused" | "offline" | "offline-with-edits" | "read-only";
+export type Stored = "saved" | "saving" | "loading" | "refused" | "offline" | "offline-keeping" | "offline-with-edits" | "read-only";
 
 /** Frames of one document that wait for their answer. */
 export class StoredState {
@@ -19,7 +19,8 @@ export class StoredState {
   private readonly isRefused = signal(false);
   private readonly isSynced = signal(false);
 
-  constructor() {
+  /** `kept`: whether this device's storage has everything that was typed. */
+  constructor(readonly kept: ReadonlySignal<boolean> = signal(true)) {
     this.waiting = computed(() => this.frames.value.length + this.unsent.value);
     this.refused = this.isRefused;
     this.synced = this.isSynced;
@@ -59,9 +60,11 @@ export class StoredState {
 
 /** What holds for several documents together: the worst of them. */
 export function worst(states: readonly StoredState[], online: boolean, mayEdit: boolean): Stored {
-  const waits = states.some((state) => state.waiting.value > 0);
+  const waiting = states.filter((state) => state.waiting.value > 0);
+  const waits = waiting.length > 0;
   // Before the first exchange after a connect one does not know what waits: only what was typed meanwhile is certain.
-  if (!online) return waits ? "offline-with-edits" : "offline";
+  if (!online && !waits) return "offline";
+  if (!online) return waiting.every((state) => state.kept.value) ? "offline-with-edits" : "offline-keeping";
   if (states.some((state) => state.refused.value) && mayEdit) return "refused";
   if (!mayEdit) return "read-only";
   if (states.some((state) => !state.synced.value && state.waiting.value === 0)) return "loading";

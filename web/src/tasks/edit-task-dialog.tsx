@@ -1,7 +1,7 @@
 // Changes a task's name and remarks.
 
 import { useSignal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { changeTask } from "../api/tasks";
 import { Dialog } from "../app/dialog";
 import { sentenceOf } from "../app/sentence-of";
@@ -12,7 +12,7 @@ export function EditTaskDialog({ task, onClose, onChanged }: { task: TaskLine; o
   const problem = useSignal("");
   const name = useRef<HTMLInputElement>(null);
   const remarks = useRef<HTMLTextAreaElement>(null);
-  useEffect(() => name.current?.select(), []);
+  useLayoutEffect(() => name.current?.select(), []);
   const onSubmit = async (event: Event) => {
     event.preventDefault();
     try {

@@ -1,7 +1,7 @@
 // Makes a task: language, name, remarks.
 
 import { useSignal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { createTask } from "../api/tasks";
 import { Dialog } from "../app/dialog";
 import { go } from "../app/router";
@@ -23,7 +23,7 @@ export function NewTaskDialog({ onClose }: { onClose(): void }) {
   const isBusy = useSignal(false);
   const name = useRef<HTMLInputElement>(null);
   const remarks = useRef<HTMLTextAreaElement>(null);
-  useEffect(() => name.current?.focus(), []);
+  useLayoutEffect(() => name.current?.focus(), []);
   const onSubmit = async (event: Event) => {
     event.preventDefault();
     isBusy.value = true;

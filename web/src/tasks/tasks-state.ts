@@ -24,10 +24,10 @@ export class TasksState {
     let isFirst = true;
     const leave = effect(() => {
       // Read here, so that a change begins a search.
-      const filter = [this.search.value, this.language.value];
+      void [this.search.value, this.language.value];
       clearTimeout(timer);
       timer = setTimeout(() => void this.read(), isFirst ? 0 : SEARCH_DELAY_MS);
-      isFirst = filter.length === 0;
+      isFirst = false;
     });
     const refresh = setInterval(() => {
       // Further pages that were asked for stay as they are.

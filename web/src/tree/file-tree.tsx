@@ -4,6 +4,7 @@ import { useSignal } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { Icon } from "../app/icons";
 import { MenuButton, openMenu } from "../app/menu";
+import { toast, toastError } from "../app/toasts";
 import { useTask } from "../editor/task-context";
 import { t } from "../texts/texts";
 import { DeleteDialog } from "./delete-dialog";
@@ -63,19 +64,21 @@ export function FileTree() {
   const folderUnder = (event: DragEvent) => state.folderOf((event.target as Element).closest<HTMLElement>("[data-path]")?.dataset["path"] ?? null);
   const onDragOver = (event: DragEvent) => {
     const types = event.dataTransfer?.types ?? [];
-    if (!room.mayEdit.peek() || !(types.includes(DRAGGED) || types.includes("Files"))) return;
+    if (!(types.includes(DRAGGED) || types.includes("Files"))) return;
+    // Also for viewers: the browser would leave the page for the dropped file.
     event.preventDefault();
-    target.value = folderUnder(event);
+    if (room.mayEdit.peek()) target.value = folderUnder(event);
   };
   const onDrop = (event: DragEvent) => {
     const data = event.dataTransfer;
     target.value = null;
-    if (!data || !room.mayEdit.peek()) return;
+    if (!data) return;
     event.preventDefault();
+    if (!room.mayEdit.peek()) return toast(t.peek().editor.storedHint["read-only"]);
     const folder = folderUnder(event);
     const path = data.getData(DRAGGED);
     if (path) state.moveInto(path, folder);
-    else void droppedFiles(data, folder).then((files) => upload(room.id, files));
+    else void droppedFiles(data, folder).then((files) => upload(room.id, files)).catch(toastError);
   };
 
   const texts = t.value.tree;

@@ -1,6 +1,6 @@
 // A name, typed in place. Enter takes it, Escape gives it up, leaving the field takes it.
 
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 
 interface NameInputProps {
   label: string;
@@ -12,7 +12,8 @@ interface NameInputProps {
 export function NameInput({ label, value, placeholder, onDone }: NameInputProps) {
   const element = useRef<HTMLInputElement>(null);
   const isDone = useRef(false);
-  useEffect(() => {
+  // Before the next key, which belongs to the name already.
+  useLayoutEffect(() => {
     const input = element.current;
     input?.focus();
     // The name without its ending, which mostly stays.

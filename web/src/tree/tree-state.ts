@@ -3,7 +3,7 @@
 
 import { computed, signal } from "@preact/signals";
 import { toast, toastError } from "../app/toasts";
-import type { Node } from "../messages.generated";
+import type { Node, TreeChanged } from "../messages.generated";
 import type { TaskContext } from "../editor/task-context";
 import { t } from "../texts/texts";
 import { join, lastOf, parentOf, withFolders } from "./apply-changes";
@@ -96,7 +96,7 @@ export class TreeState {
   private moveTo(from: string, to: string): void {
     this.focused.value = to;
     if (this.newFolders.peek().includes(from)) this.newFolders.value = this.newFolders.peek().map((path) => (path === from ? to : path));
-    else this.task.room.request({ type: "move", from, to }).catch(toastError);
+    else this.task.room.request({ type: "move", from, to }).then(sayLarge, toastError);
   }
 
   /** Moves a file or folder into a folder; gives whether that can be. */
@@ -116,6 +116,11 @@ export class TreeState {
   remove(node: Node, newMain?: string): void {
     const isOurs = node.children?.length === 0;
     this.newFolders.value = this.newFolders.peek().filter((path) => path !== node.path && !path.startsWith(`${node.path}/`));
-    if (!isOurs) this.task.room.request({ type: "delete", path: node.path, ...(newMain ? { new_main: newMain } : {}) }).catch(toastError);
+    if (!isOurs) this.task.room.request({ type: "delete", path: node.path, ...(newMain ? { new_main: newMain } : {}) }).then(sayLarge, toastError);
   }
+}
+
+/** A reply that does not list all its changes was about more than can be seen: says how many there were. */
+function sayLarge({ changes, omitted }: TreeChanged): void {
+  if (omitted > 0) toast(t.peek().tree.manyChanges(changes.length + omitted));
 }

@@ -86,5 +86,6 @@ export async function droppedFiles(data: DataTransfer, folder: string): Promise<
     }
   };
   for (const entry of entries) await walk(entry, folder);
+  if (found.length >= MAX_FILES) toast(t.peek().tree.dropIsCut(MAX_FILES));
   return found;
 }
