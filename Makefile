@@ -5,7 +5,7 @@ CACHE ?= $(HOME)/.cache/coderoom
 export CARGO_TARGET_DIR ?= $(CACHE)/target
 PROFILE := release-lite
 
-.PHONY: run build test test-kubernetes web languages bench bench-web check screenshots clean
+.PHONY: run build test test-kubernetes web languages bench bench-web check screenshots
 
 ## Builds and starts the server on 127.0.0.1:7878 and prints a sign-in link. Settings: make run ARGS="--listen 127.0.0.1:9000"
 run: build
@@ -41,7 +41,7 @@ test-kubernetes:
 
 ## Every benchmark of docs/benchmarks.md, release build. One of them: make bench ONLY=fan_out
 bench: web
-	@scripts/install run
+	@scripts/install run test
 	cargo build --profile $(PROFILE) -p coderoom-server -p coderoom-worker -p coderoom-tests --bins
 	$(CARGO_TARGET_DIR)/$(PROFILE)/coderoom-bench $(ONLY)
 

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use coderoom_services::remove_afterwards;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -35,6 +36,7 @@ pub struct Server {
     command: &'static str,
     /// Held to be removed last; `None` when the test brought a directory of its own.
     _own_data: Option<TempDir>,
+    _heir: Option<Child>,
     _cluster: Option<Arc<Cluster>>,
     port: u16,
 }
@@ -102,7 +104,16 @@ impl Server {
         let mut all = cluster.as_ref().map(|cluster| cluster.settings().to_vec()).unwrap_or_default();
         all.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let port = free_port();
-        let mut server = Self { child: None, settings: all, data, command, _own_data: own, _cluster: cluster, port };
+        let mut server = Self {
+            child: None,
+            settings: all,
+            data,
+            command,
+            _heir: own.as_ref().map(|own| remove_afterwards(own.path())),
+            _own_data: own,
+            _cluster: cluster,
+            port,
+        };
         server.start_again().await;
         server
     }
@@ -125,8 +136,8 @@ impl Server {
             .spawn()
             .expect("the coderoom binary starts; build it with `cargo build --workspace --bins`");
         self.child = Some(child);
-        let live = format!("{}/health/live", self.url());
-        until(async || match http_client().get(&live).send().await {
+        let (http, live) = (http_client(), format!("{}/health/live", self.url()));
+        until(async || match http.get(&live).send().await {
             Ok(answer) if answer.status().is_success() => Ok(()),
             Ok(answer) => Err(format!("/health/live answers {}", answer.status())),
             Err(error) => Err(format!("no answer: {error}; log:\n{}", self.log())),

@@ -222,3 +222,26 @@ pub(crate) async fn many_followers_read_a_growing_stream_whole(bus: &Bus) {
         within("a follower reads to the end", follower).await.unwrap();
     }
 }
+
+/// Every claim of this suite, handed to the macro of a twin.
+macro_rules! every_claim {
+    ($on_twin:ident, $open:path) => {
+        $on_twin!(
+            bus,
+            $open,
+            every_subscriber_hears_every_message_in_order,
+            topics_are_apart,
+            subscriber_hears_nothing_from_before,
+            slow_subscriber_hears_that_it_lost_messages,
+            abandoned_wait_loses_no_message,
+            entries_come_back_in_order_from_any_position,
+            appending_again_is_harmless,
+            reads_are_bounded_but_never_empty_handed,
+            missing_stream_is_empty,
+            trimming_keeps_what_is_not_stored_elsewhere,
+            removed_stream_starts_anew,
+            many_followers_read_a_growing_stream_whole,
+        );
+    };
+}
+pub(crate) use every_claim;

@@ -219,3 +219,31 @@ pub(crate) async fn puts_and_deletes_in_one_folder_do_not_disturb_each_other(obj
     }
     assert_eq!(keys(objects, "").await, ["deep/er/0", "deep/er/1", "deep/er/2", "deep/er/3"]);
 }
+
+/// Every claim of this suite, handed to the macro of a twin; `more` are those that not every twin can hold.
+macro_rules! every_claim {
+    ($on_twin:ident, $open:path $(, $more:ident)*) => {
+        $on_twin!(
+            objects,
+            $open,
+            stored_object_comes_back_whole,
+            put_replaces,
+            missing_object_is_none,
+            stream_starts_at_any_offset,
+            streamed_object_is_stored_whole,
+            stream_over_its_limit_leaves_the_old_object,
+            failed_stream_leaves_the_old_object,
+            abandoned_stream_leaves_the_old_object,
+            readers_never_get_a_mixture,
+            long_listing_is_complete_and_in_order,
+            store_answers_a_ping,
+            files_go_in_and_out,
+            bad_keys_are_refused,
+            listing_has_a_folder_in_order,
+            deleting_is_final_and_repeatable,
+            puts_and_deletes_in_one_folder_do_not_disturb_each_other,
+            $($more,)*
+        );
+    };
+}
+pub(crate) use every_claim;

@@ -133,3 +133,24 @@ pub(crate) async fn message_in_hand_is_nobody_elses(queue: &Queue) {
     held.ack().await.unwrap();
     still_pending("the message that was acknowledged", queue.next()).await;
 }
+
+/// Every claim of this suite, handed to the macro of a twin.
+macro_rules! every_claim {
+    ($on_twin:ident, $open:path) => {
+        $on_twin!(
+            queue,
+            $open,
+            messages_come_in_order_once_each,
+            waiting_consumer_is_woken,
+            dropped_delivery_comes_again_first,
+            abandoned_wait_takes_no_message,
+            every_waiting_consumer_gets_one,
+            refused_message_is_a_dead_letter,
+            message_that_comes_back_too_often_is_a_dead_letter,
+            message_nobody_takes_is_a_dead_letter,
+            dropped_dead_letter_comes_again,
+            message_in_hand_is_nobody_elses,
+        );
+    };
+}
+pub(crate) use every_claim;

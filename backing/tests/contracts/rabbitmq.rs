@@ -29,29 +29,24 @@ fn settings() -> RabbitMqSettings {
     settings
 }
 
+async fn open() -> Queue {
+    Queue::open_rabbitmq(settings()).await.unwrap()
+}
+
 /// A test for each claim of the suite, on queues of its own.
 macro_rules! on_rabbitmq {
-    ($($claim:ident),* $(,)?) => {
-        $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-        async fn $claim() {
-            let queue = Queue::open_rabbitmq(settings()).await.unwrap();
-            crate::queue::$claim(&queue).await;
-        })*
+    ($port:ident, $open:path, $($claim:ident),* $(,)?) => {
+        mod $port {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $claim() {
+                let port = $open().await;
+                crate::$port::$claim(&port).await;
+            })*
+        }
     };
 }
 
-on_rabbitmq!(
-    messages_come_in_order_once_each,
-    waiting_consumer_is_woken,
-    dropped_delivery_comes_again_first,
-    abandoned_wait_takes_no_message,
-    every_waiting_consumer_gets_one,
-    refused_message_is_a_dead_letter,
-    message_that_comes_back_too_often_is_a_dead_letter,
-    message_nobody_takes_is_a_dead_letter,
-    dropped_dead_letter_comes_again,
-    message_in_hand_is_nobody_elses,
-);
+crate::queue::every_claim!(on_rabbitmq, super::open);
 
 #[test]
 fn defaults_are_the_documented_topology() {

@@ -20,29 +20,18 @@ async fn open() -> Bus {
 
 /// A test for each claim of the suite, with a key prefix of its own.
 macro_rules! on_redis {
-    ($($claim:ident),* $(,)?) => {
-        $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-        async fn $claim() {
-            let bus = open().await;
-            crate::bus::$claim(&bus).await;
-        })*
+    ($port:ident, $open:path, $($claim:ident),* $(,)?) => {
+        mod $port {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $claim() {
+                let port = $open().await;
+                crate::$port::$claim(&port).await;
+            })*
+        }
     };
 }
 
-on_redis!(
-    every_subscriber_hears_every_message_in_order,
-    topics_are_apart,
-    subscriber_hears_nothing_from_before,
-    slow_subscriber_hears_that_it_lost_messages,
-    abandoned_wait_loses_no_message,
-    entries_come_back_in_order_from_any_position,
-    appending_again_is_harmless,
-    reads_are_bounded_but_never_empty_handed,
-    missing_stream_is_empty,
-    trimming_keeps_what_is_not_stored_elsewhere,
-    removed_stream_starts_anew,
-    many_followers_read_a_growing_stream_whole,
-);
+crate::bus::every_claim!(on_redis, super::open);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nodes_hear_each_other_and_other_deployments_do_not() {

@@ -51,35 +51,18 @@ fn raw_client(settings: &S3Settings) -> Client {
 }
 
 macro_rules! on_s3 {
-    ($($claim:ident),* $(,)?) => {
-        mod objects {
+    ($port:ident, $open:path, $($claim:ident),* $(,)?) => {
+        mod $port {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $claim() {
-                let port = super::open().await;
-                crate::objects::$claim(&port).await;
+                let port = $open().await;
+                crate::$port::$claim(&port).await;
             })*
         }
     };
 }
 
-on_s3!(
-    stored_object_comes_back_whole,
-    put_replaces,
-    missing_object_is_none,
-    stream_starts_at_any_offset,
-    streamed_object_is_stored_whole,
-    stream_over_its_limit_leaves_the_old_object,
-    failed_stream_leaves_the_old_object,
-    abandoned_stream_leaves_the_old_object,
-    readers_never_get_a_mixture,
-    long_listing_is_complete_and_in_order,
-    store_answers_a_ping,
-    files_go_in_and_out,
-    bad_keys_are_refused,
-    listing_has_a_folder_in_order,
-    deleting_is_final_and_repeatable,
-    puts_and_deletes_in_one_folder_do_not_disturb_each_other,
-);
+crate::objects::every_claim!(on_s3, super::open);
 
 /// What `Objects::open_s3` says about settings that somebody got wrong.
 async fn refusal(settings: S3Settings) -> String {

@@ -63,11 +63,9 @@ impl Ceph {
         let [monitor, port] = free_ports();
         let cluster = kernel_uuid()?;
         directory.write("ceph.conf", &settings(&directory, &cluster, monitor, port));
-        let started = Self { gateway: None, store: vec![], directory, user, port };
+        let mut started = Self { gateway: None, store: vec![], directory, user, port };
         started.make_keys()?;
-        let mut store = started.startstore(&cluster, monitor)?;
-        let mut started = Self { store: vec![], ..started };
-        started.store.append(&mut store);
+        started.store = started.start_store(&cluster, monitor)?;
         started.run()?;
         started.ceph(
             "radosgw-admin",
@@ -107,7 +105,7 @@ impl Ceph {
         Ok(())
     }
 
-    fn startstore(&self, cluster: &str, monitor: u16) -> Result<Vec<Process>, String> {
+    fn start_store(&self, cluster: &str, monitor: u16) -> Result<Vec<Process>, String> {
         let (map, keyring) = (self.inside("monmap"), self.inside("keyring"));
         let address = format!("[v2:127.0.0.1:{monitor}]");
         self.ceph("monmaptool", &["--create", "--fsid", cluster, "--addv", "a", &address, &map])?;

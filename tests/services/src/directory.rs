@@ -2,18 +2,41 @@
 
 use std::{
     fs,
-    os::unix::fs::{PermissionsExt, chown},
+    os::unix::{
+        fs::{PermissionsExt, chown},
+        process::CommandExt,
+    },
     path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
 };
 
 use tempfile::TempDir;
 
 use crate::process::User;
 
+/// Removes a directory when its standard input ends. Whoever dies at the same moment may still write there, hence several
+/// tries.
+const HEIR: &str = r#"cat >/dev/null; for _ in 1 2 3 4 5 6 7 8 9 10; do rm -rf -- "$1" && exit; sleep 0.5; done"#;
+
+/// Starts a process that removes this directory when the returned handle is dropped, or this process ends, however that
+/// ends: what a test made that is killed would stay for ever.
+///
+/// # Panics
+/// When there is no shell.
+#[must_use]
+pub fn remove_afterwards(directory: &Path) -> Child {
+    let mut heir = Command::new("/bin/sh");
+    heir.args(["-c", HEIR, "heir"]).arg(directory).stdin(Stdio::piped());
+    // What kills a test kills its group, and waits for its output to be closed.
+    heir.stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+    heir.spawn().expect("a shell starts")
+}
+
 /// A service's data and configuration; removed with it.
 #[derive(Debug)]
 pub(crate) struct Directory {
     own: TempDir,
+    _heir: Child,
     user: User,
 }
 
@@ -22,7 +45,7 @@ impl Directory {
     pub(crate) fn new(user: &User) -> Self {
         // Short names: the path of a Unix socket has at most 107 bytes.
         let own = TempDir::with_prefix("coderoom-").expect("a temporary directory");
-        let directory = Self { own, user: user.clone() };
+        let directory = Self { _heir: remove_afterwards(own.path()), own, user: user.clone() };
         directory.give(directory.path(), 0o700);
         directory
     }

@@ -17,4 +17,6 @@ mod rabbitmq;
 mod redis;
 mod wait;
 
-pub use self::{ceph::Ceph, database::Database, postgres::Postgres, rabbitmq::RabbitMq, redis::Redis};
+pub use self::{
+    ceph::Ceph, database::Database, directory::remove_afterwards, postgres::Postgres, rabbitmq::RabbitMq, redis::Redis,
+};

@@ -1,13 +1,13 @@
 //! What a deployment may say about its PostgreSQL.
 
-use std::{str::FromStr, time::Duration};
+use std::{fmt, str::FromStr, time::Duration};
 
 use sqlx::{ConnectOptions, postgres::PgConnectOptions};
 
 use crate::tables::{Result, TablesError};
 
 /// Where the database is and how patient to be with it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct PostgresSettings {
     /// `postgres://user:password@host:port/database`, with `?sslmode=verify-full&sslrootcert=FILE` for TLS. A direct
     /// connection or a pooler that keeps one server connection for a client: prepared statements are used.
@@ -24,6 +24,13 @@ pub struct PostgresSettings {
     pub idle_transaction_timeout: Duration,
     /// How much longer than `statement_timeout` an answer may take before the server is taken for dead. Default 3 s.
     pub answer_grace: Duration,
+}
+
+impl fmt::Debug for PostgresSettings {
+    /// Without the URL, which may hold a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresSettings").field("max_connections", &self.max_connections).finish_non_exhaustive()
+    }
 }
 
 impl PostgresSettings {
@@ -59,5 +66,17 @@ impl PostgresSettings {
                 ("idle_in_transaction_session_timeout", ms(self.idle_transaction_timeout)),
             ])
             .disable_statement_logging())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::PostgresSettings;
+
+    #[test]
+    fn password_is_not_shown() {
+        let settings = PostgresSettings::new("postgres://ana:secret@localhost:notaport/db");
+        let shown = format!("{settings:?} {:?}", settings.connect_options().map(drop).unwrap_err());
+        assert!(!shown.contains("secret"), "{shown}");
     }
 }
