@@ -76,7 +76,7 @@ async fn freeze_and_queue(app: &App, wish: SubmitWish) -> Result<Submitted, Wire
         remarks: remarks.unwrap_or_default(),
     };
     let files = list_files(&mut tx, task).await.map_err(tables_failed)?;
-    let mut snapshot = app.runs.begin_snapshot();
+    let mut snapshot = app.runs.begin_snapshot(task);
     for part in files.chunks(TEXTS_AT_ONCE) {
         let texts: Vec<TextFile> = part.iter().filter_map(Frozen::text).cloned().collect();
         let mut texts = read_text::texts_of(&mut tx, &texts).await.map_err(text_failed)?.into_iter();

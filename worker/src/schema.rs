@@ -24,6 +24,7 @@ pub const MIGRATIONS: &[Migration] = &[
     change!(6, "0006_credentials"),
     change!(7, "0007_audit"),
     change!(8, "0008_nodes"),
+    change!(9, "0009_task_remains"),
 ];
 
 #[cfg(test)]

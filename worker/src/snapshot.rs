@@ -7,7 +7,10 @@ mod write;
 
 pub use write::{FrozenFile, Snapshot, SnapshotWriter};
 
-use coderoom_protocol::{control::SnapshotFile, ids::RunId};
+use coderoom_protocol::{
+    control::SnapshotFile,
+    ids::{RunId, TaskId},
+};
 use serde::{Deserialize, Serialize};
 
 /// `manifest.json`.
@@ -59,10 +62,17 @@ pub fn manifest_key(run: RunId) -> String {
     format!("runs/{run}/manifest.json")
 }
 
-/// Object key of the zip with this hash. It is named for its content, so that unchanged text is stored once.
+/// What the keys of all texts that runs of this task were given begin with.
 #[must_use]
-pub fn code_key(sha256: &str) -> String {
-    format!("code/{}/{sha256}.zip", sha256.get(..2).unwrap_or("00"))
+pub fn code_prefix(task: TaskId) -> String {
+    format!("code/{task}/")
+}
+
+/// Object key of a task's zip with this hash. It is named for its content, so that unchanged text is stored once, and for
+/// its task, so that it goes with it.
+#[must_use]
+pub fn code_key(task: TaskId, sha256: &str) -> String {
+    format!("{}{sha256}.zip", code_prefix(task))
 }
 
 /// Object key of what a run left in `output/`.

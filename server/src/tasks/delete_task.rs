@@ -33,6 +33,11 @@ impl Tasks {
                          ON CONFLICT (run_id) DO NOTHING",
                         values![id.as_str(), at],
                     ),
+                    Statement::new(
+                        "INSERT INTO task_remains (task_id, at) SELECT id, $2 FROM tasks WHERE id = $1 \
+                         ON CONFLICT (task_id) DO NOTHING",
+                        values![id.as_str(), at],
+                    ),
                     Statement::new("UPDATE blob_claims SET at = $2 WHERE task_id = $1", values![id.as_str(), at]),
                     Statement::new(
                         "DELETE FROM tasks WHERE id = $1 AND import_of IS NULL RETURNING id",

@@ -1,5 +1,5 @@
-//! Removes what nobody refers to any more: blobs that no file and no run's snapshot has, what runs of deleted tasks left
-//! in object storage, and imports that a crash cut off. It compares what is with what should be, so it may run at any
+//! Removes what nobody refers to any more: blobs that no file and no run's snapshot has, what deleted tasks
+//! and their runs left in object storage, and imports that a crash cut off. It compares what is with what should be, so it may run at any
 //! time, on any number of nodes, and be cut off anywhere.
 
 use std::{
@@ -11,7 +11,7 @@ use coderoom_backing::values;
 use coderoom_protocol::{ids::TaskId, problem::WireError};
 use coderoom_worker::{
     announce::log_stream,
-    snapshot::{Manifest, blob_key},
+    snapshot::{Manifest, blob_key, code_prefix},
 };
 
 use super::{Tasks, failed};
@@ -20,6 +20,8 @@ use super::{Tasks, failed};
 const BLOBS_PER_SWEEP: i64 = 2_000;
 /// Runs of deleted tasks that one sweep removes.
 const RUNS_PER_SWEEP: i64 = 500;
+/// Deleted tasks whose runs' texts one sweep removes.
+const TASKS_PER_SWEEP: i64 = 500;
 
 /// A mark that a blob is being deleted counts for this many milliseconds.
 const MARK_LASTS_MS: i64 = 10 * 60 * 1_000;
@@ -33,6 +35,8 @@ pub struct Swept {
     pub blobs: u64,
     /// Objects of runs.
     pub run_objects: u64,
+    /// Texts that runs were given.
+    pub codes: u64,
     /// Imports that were cut off.
     pub imports: u64,
 }
@@ -46,8 +50,9 @@ impl Tasks {
         let sql = "DELETE FROM tasks WHERE import_of IS NOT NULL AND created_at < $1";
         let imports = self.tables.execute(sql, values![before]).await.map_err(failed::tables(step))?;
         let run_objects = self.sweep_runs(before).await?;
+        let codes = self.sweep_codes(before).await?;
         let blobs = self.sweep_blobs(before).await?;
-        Ok(Swept { blobs, run_objects, imports })
+        Ok(Swept { blobs, run_objects, codes, imports })
     }
 
     async fn sweep_runs(&self, before: i64) -> Result<u64, WireError> {
@@ -57,15 +62,37 @@ impl Tasks {
         let mut removed = 0;
         for row in rows {
             let run = row.text(0).map_err(failed::tables(step))?;
-            for object in self.objects.list(&format!("runs/{run}/")).await.map_err(failed::objects(step))? {
-                self.objects.delete(&object.key).await.map_err(failed::objects(step))?;
-                removed += 1;
-            }
+            removed += self.remove_all(&format!("runs/{run}/"), step).await?;
             // An engine that had it may have written on after the task was deleted, and died before it could remove that.
             let stream = log_stream(row.parse(0).map_err(failed::tables(step))?);
             self.bus.remove(&stream).await.map_err(failed::internal(step))?;
             let sql = "DELETE FROM run_remains WHERE run_id = $1";
             self.tables.execute(sql, values![run]).await.map_err(failed::tables(step))?;
+        }
+        Ok(removed)
+    }
+
+    /// A submit that was under way when its task was deleted is long over: nobody reads or writes there any more.
+    async fn sweep_codes(&self, before: i64) -> Result<u64, WireError> {
+        let step = "sweep what tasks left";
+        let sql = "SELECT task_id FROM task_remains WHERE at < $1 ORDER BY at LIMIT $2";
+        let rows = self.tables.query(sql, values![before, TASKS_PER_SWEEP]).await.map_err(failed::tables(step))?;
+        let mut removed = 0;
+        for row in rows {
+            let task: TaskId = row.parse(0).map_err(failed::tables(step))?;
+            removed += self.remove_all(&code_prefix(task), step).await?;
+            let sql = "DELETE FROM task_remains WHERE task_id = $1";
+            self.tables.execute(sql, values![task.to_string()]).await.map_err(failed::tables(step))?;
+        }
+        Ok(removed)
+    }
+
+    /// Deletes all objects whose keys begin with `prefix`; gives how many.
+    async fn remove_all(&self, prefix: &str, step: &'static str) -> Result<u64, WireError> {
+        let mut removed = 0;
+        for object in self.objects.list(prefix).await.map_err(failed::objects(step))? {
+            self.objects.delete(&object.key).await.map_err(failed::objects(step))?;
+            removed += 1;
         }
         Ok(removed)
     }

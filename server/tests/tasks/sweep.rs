@@ -3,7 +3,7 @@
 use coderoom_backing::values;
 use coderoom_protocol::ids::{RunId, TaskId};
 use coderoom_server::tasks::Swept;
-use coderoom_worker::snapshot::{Manifest, ManifestFile, blob_key};
+use coderoom_worker::snapshot::{Manifest, ManifestFile, blob_key, code_key};
 
 use super::bench::Bench;
 
@@ -23,7 +23,9 @@ async fn run_with(bench: &Bench, task: TaskId, sha256: &str) -> RunId {
     let run = RunId::new();
     let file =
         ManifestFile { path: "b".into(), seq: 0, size: 1, sha256: sha256.into(), blob_key: Some(blob_key(sha256)) };
-    let manifest = Manifest { version: 1, code_key: "code/x".into(), code_sha256: "x".into(), files: vec![file] };
+    let code_key = code_key(task, "x");
+    bench.objects.put(&code_key, "zip".into()).await.unwrap();
+    let manifest = Manifest { version: 1, code_key, code_sha256: "x".into(), files: vec![file] };
     let key = format!("runs/{run}/manifest.json");
     bench.objects.put(&key, serde_json::to_vec(&manifest).unwrap().into()).await.unwrap();
     let sql = "INSERT INTO runs (id, task_id, number, user_id, language, state, command, manifest_key, submitted_at) \
@@ -69,12 +71,14 @@ async fn blob_stays_while_another_task_or_a_snapshot_has_it() {
     bench.clock.jump(2 * DAY_MS);
     bench.tasks.sweep().await.unwrap();
     assert!(is_stored(&bench, &sha256).await, "a snapshot of the first task has it");
+    assert_eq!(bench.objects.list("code/").await.unwrap().len(), 1, "and what the run was given is there");
     bench.tasks.delete(first).await.unwrap();
     bench.clock.jump(2 * DAY_MS);
     let swept = bench.tasks.sweep().await.unwrap();
-    assert_eq!(swept, Swept { blobs: 1, run_objects: 1, imports: 0 });
+    assert_eq!(swept, Swept { blobs: 1, run_objects: 1, codes: 1, imports: 0 });
     assert!(!is_stored(&bench, &sha256).await);
     assert!(bench.objects.list("runs/").await.unwrap().is_empty(), "what the run left is gone too");
+    assert!(bench.objects.list("code/").await.unwrap().is_empty(), "and what it was given");
 }
 
 #[tokio::test]

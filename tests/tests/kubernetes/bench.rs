@@ -111,7 +111,7 @@ impl Bench {
 
     /// Stores a snapshot of these files, and gives the request to run `command` in it.
     pub(crate) async fn request(&self, command: &str, files: &[(&str, &str)]) -> StartRequest {
-        let run = RunId::new();
+        let (run, task) = (RunId::new(), TaskId::new());
         let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
         let mut listed = Vec::new();
         let files: BTreeMap<&str, &str> = files.iter().copied().collect();
@@ -123,13 +123,13 @@ impl Bench {
         }
         let zip = zip.finish().expect("the zip").into_inner();
         let code_sha256 = hex::encode(Sha256::digest(&zip));
-        let manifest = Manifest { version: 1, code_key: code_key(&code_sha256), code_sha256, files: listed };
+        let manifest = Manifest { version: 1, code_key: code_key(task, &code_sha256), code_sha256, files: listed };
         self.objects.put(&manifest.code_key, zip.into()).await.expect("the code is stored");
         let text = serde_json::to_vec(&manifest).expect("a manifest");
         self.objects.put(&manifest_key(run), text.into()).await.expect("the manifest is stored");
         StartRequest {
             run,
-            task: TaskId::new(),
+            task,
             user: UserId::new(),
             language: Language::Python,
             command: command.to_owned(),

@@ -62,18 +62,18 @@ impl Runs {
         let draft = SubmitDraft { task, user, language, command, remarks };
         self.check_draft(&draft).await?;
         files.sort_by(|a, b| a.path().cmp(b.path()));
-        let mut writer = self.begin_snapshot();
+        let mut writer = self.begin_snapshot(task);
         for file in files {
             writer.add(file).await;
         }
         self.submit_snapshot(draft, writer).await
     }
 
-    /// Begins a snapshot whose files come one after the other, ordered by path; for tasks too large for memory.
+    /// Begins a snapshot of a task whose files come one after the other, ordered by path; for tasks too large for memory.
     /// Ends in [`Runs::submit_snapshot`].
     #[must_use]
-    pub fn begin_snapshot(&self) -> SnapshotWriter {
-        SnapshotWriter::begin(self.objects().clone(), self.settings())
+    pub fn begin_snapshot(&self, task: TaskId) -> SnapshotWriter {
+        SnapshotWriter::begin(self.objects().clone(), self.settings(), task)
     }
 
     /// Queues a run of what was written to `snapshot`. Errors as for [`Runs::submit`].

@@ -5,6 +5,7 @@ use std::io::{Read, Seek, SeekFrom, Write};
 
 use bytes::Bytes;
 use coderoom_backing::objects::Objects;
+use coderoom_protocol::ids::TaskId;
 use sha2::{Digest, Sha256};
 use tempfile::SpooledTempFile;
 use tokio::{sync::mpsc, task::JoinHandle};
@@ -63,6 +64,7 @@ pub struct SnapshotWriter {
     files: mpsc::Sender<FrozenFile>,
     packer: JoinHandle<Result<Packed>>,
     objects: Objects,
+    task: TaskId,
 }
 
 /// What the packing thread hands back.
@@ -75,11 +77,11 @@ struct Packed {
 }
 
 impl SnapshotWriter {
-    pub(crate) fn begin(objects: Objects, settings: &RunSettings) -> Self {
+    pub(crate) fn begin(objects: Objects, settings: &RunSettings, task: TaskId) -> Self {
         let (files, incoming) = mpsc::channel(4);
         let spool = tempfile::spooled_tempfile_in(settings.snapshot_memory_bytes, &settings.scratch);
         let packer = tokio::task::spawn_blocking(move || pack(incoming, spool));
-        Self { files, packer, objects }
+        Self { files, packer, objects, task }
     }
 
     /// Adds the next file; paths must come in ascending order of their bytes. A fault is told by [`SnapshotWriter::finish`].
@@ -88,12 +90,12 @@ impl SnapshotWriter {
         let _ = self.files.send(file).await;
     }
 
-    /// Stores the zip, if its content is new.
+    /// Stores the zip, if its content is new to the task.
     pub(crate) async fn finish(self) -> Result<Snapshot> {
-        let Self { files, packer, objects } = self;
+        let Self { files, packer, objects, task } = self;
         drop(files);
         let packed = packer.await.map_err(|error| Fault::Broken(format!("pack snapshot: {error}")))??;
-        let code_key = code_key(&packed.sha256);
+        let code_key = code_key(task, &packed.sha256);
         if objects.size(&code_key).await? != Some(packed.size) {
             store(&objects, &code_key, packed.zip, packed.size).await?;
         }

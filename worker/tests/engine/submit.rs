@@ -34,13 +34,13 @@ async fn submission_is_stored_whole_and_numbered() {
 #[tokio::test]
 async fn unchanged_text_is_stored_once_and_in_any_order() {
     let place = Place::with(|settings| settings.snapshot_memory_bytes = 10).await;
-    let ana = place.user("Ana").await;
+    let (ana, bo) = (place.user("Ana").await, place.user("Bo").await);
+    let task = place.task(ana).await;
     let mut keys = Vec::new();
-    for turn in 0..2 {
-        let task = place.task(ana).await;
-        let mut wanted = submission(task, ana, "echo hi");
+    for user in [ana, bo] {
+        let mut wanted = submission(task, user, "echo hi");
         wanted.files.push(text("z.py", "1"));
-        if turn == 1 {
+        if user == bo {
             wanted.files.reverse();
         }
         let run = place.runs.submit(wanted).await.unwrap().run.id;
