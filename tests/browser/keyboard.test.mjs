@@ -35,6 +35,9 @@ async function tabTo(selector, what) {
   assert.fail(`Tab does not reach ${what}`);
 }
 
+/** Waits until the row of this file has the focus. */
+const focusedRow = (path) => page.locator(`[role=treeitem][data-path='${path}']:focus`).waitFor();
+
 async function serious(where) {
   await page.evaluate(AXE);
   const found = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));
@@ -80,21 +83,25 @@ test("files are made, renamed, moved and deleted without a pointer", async () =>
   await page.keyboard.type("notes.md");
   await page.keyboard.press("Enter");
   await page.getByRole("tab", { name: "notes.md", selected: true }).waitFor();
-  await page.locator("[role=treeitem][data-path='notes.md']").focus();
+  await focusedRow("notes.md");
+  await page.keyboard.press("F2");
+  await page.keyboard.press("Escape");
+  await focusedRow("notes.md");
   await page.keyboard.press("F2");
   await page.keyboard.press("Control+a");
   await page.keyboard.type("docs/notes.md");
   await page.keyboard.press("Enter");
-  await page.locator("[role=treeitem][data-path='docs/notes.md']").waitFor();
-  await page.locator("[role=treeitem][data-path='docs/notes.md']").focus();
+  await focusedRow("docs/notes.md");
   await page.keyboard.press("Shift+F10");
   await page.getByRole("menuitem", { name: "Move to…" }).waitFor();
   await page.keyboard.press("m");
   await page.keyboard.press("Escape");
+  await focusedRow("docs/notes.md");
   await page.keyboard.press("Delete");
   await page.getByRole("dialog").waitFor();
   await page.keyboard.press("Enter");
   await until(async () => (await page.locator("[data-path='docs/notes.md']").count()) === 0, "the file gone");
+  await focusedRow("run.py");
 });
 
 test("search and go-to-file are reached by keys", async () => {

@@ -74,6 +74,8 @@ test("somebody added by name types, and the owner sees who it is", async () => {
   await ana.getByLabel("Name of a user").fill("cy");
   await ana.getByRole("button", { name: "Add", exact: true }).click();
   await ana.getByLabel("Role of cy").waitFor();
+  // Said above the open dialog, and within reach.
+  await ana.locator(".toast").filter({ hasText: "cy has access now." }).getByRole("button", { name: "Close" }).click();
   await ana.getByLabel("Name of a user").fill("nobody");
   await ana.getByRole("button", { name: "Add", exact: true }).click();
   await ana.getByRole("dialog").getByRole("alert").filter({ hasText: /\w/ }).waitFor();

@@ -2,9 +2,11 @@
 
 import { signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
-import { useLayoutEffect, useRef } from "preact/hooks";
+import { useRef } from "preact/hooks";
 import { t } from "../texts/texts";
 import { Menus } from "./menu";
+import { useModal } from "./modal";
+import { Toasts } from "./toasts";
 
 interface DialogProps {
   title: string;
@@ -15,10 +17,7 @@ interface DialogProps {
 /** A dialog that is open while it is rendered. Escape and a press outside close it. */
 export function Dialog({ title, onClose, children }: DialogProps) {
   const element = useRef<HTMLDialogElement>(null);
-  // Before the next key: whoever types on at once types into the dialog.
-  useLayoutEffect(() => {
-    element.current?.showModal();
-  }, []);
+  useModal(element);
   const onCancel = (event: Event) => {
     event.preventDefault();
     onClose();
@@ -33,6 +32,7 @@ export function Dialog({ title, onClose, children }: DialogProps) {
         {children}
       </div>
       <Menus place={element} />
+      <Toasts place={element} />
     </dialog>
   );
 }

@@ -1,9 +1,11 @@
 // Short messages at the bottom of the page. They go away by themselves and are read out.
 
 import { signal } from "@preact/signals";
+import type { RefObject } from "preact";
 import { t } from "../texts/texts";
-import { sentenceOf } from "./sentence-of";
 import { Icon } from "./icons";
+import { topDialog } from "./modal";
+import { sentenceOf } from "./sentence-of";
 
 interface Toast {
   id: number;
@@ -34,7 +36,10 @@ function drop(id: number): void {
   toasts.value = toasts.value.filter((other) => other.id !== id);
 }
 
-export function Toasts() {
+/** The place of the messages: once in the page, and in each dialog; the topmost one shows them. */
+export function Toasts({ place }: { place?: RefObject<Element | null> }) {
+  const top = topDialog();
+  if (place ? top === null || top !== place.current : top !== null) return null;
   return (
     <div class="toasts" role="status" aria-live="polite">
       {toasts.value.map(({ id, text }) => (

@@ -1,9 +1,10 @@
 // Two states of the task's files side by side: a run and now, or two runs.
 
 import { useSignal } from "@preact/signals";
-import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { Icon } from "../app/icons";
-import { toastError } from "../app/toasts";
+import { useModal } from "../app/modal";
+import { toastError, Toasts } from "../app/toasts";
 import { useTask } from "../editor/task-context";
 import type { Run } from "../messages.generated";
 import { bytes, t, when } from "../texts/texts";
@@ -21,7 +22,7 @@ export function Compare({ left, right }: Comparison) {
   const found = useSignal<readonly Difference[] | null>(null);
   const chosen = useSignal<string | null>(null);
   const showsAll = useSignal(false);
-  useLayoutEffect(() => element.current?.showModal(), []);
+  useModal(element);
   useEffect(() => {
     let isLeft = false;
     found.value = null;
@@ -73,6 +74,7 @@ export function Compare({ left, right }: Comparison) {
         </label>
       </nav>
       <section>{shown ? <DiffView key={`${left} ${right} ${shown.path}`} room={room} left={left} right={right} file={shown} sizes={sizesOf(shown)} /> : <p class="nothing quiet">{found.value ? texts.nothing : ""}</p>}</section>
+      <Toasts place={element} />
     </dialog>
   );
 }

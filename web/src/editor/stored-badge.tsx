@@ -18,7 +18,7 @@ const TONE = {
 export function StoredBadge() {
   const { room } = useTask();
   const texts = t.value.editor;
-  const isFailing = room.notStored.value !== null && room.connection.value === "online";
+  const isFailing = room.storing.fails.value && room.connection.value === "online";
   const state = isFailing ? "notStored" : room.stored.value;
   const word = room.connection.value === "connecting" ? texts.connecting : texts.stored[state];
   // A word that changes with every key would be read out with every key; the sentence is for those who ask.

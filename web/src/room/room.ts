@@ -12,6 +12,7 @@ import { Presence } from "./presence";
 import { Requests, type Request } from "./requests";
 import { RoomSocket, type Connection } from "./socket";
 import { worst, type Stored } from "./stored-state";
+import { Storing } from "./storing";
 
 type Event = Exclude<ServerMessage, { type: "reply" }>;
 
@@ -40,8 +41,8 @@ export class Room {
   /** Newest first. */
   readonly runs = signal<readonly Run[]>([]);
   readonly ended = signal<Ended | null>(null);
-  /** The server's notice that edits are not stored at the moment, while that is so. */
-  readonly notStored = signal<string | null>(null);
+  /** For which files the server said that edits are not stored at the moment. */
+  readonly storing = new Storing();
   readonly mayEdit = computed(() => this.role.value !== "viewer" && this.ended.value === null);
   /** What holds for all open documents together. */
   readonly stored: ReadonlySignal<Stored>;
@@ -127,8 +128,7 @@ export class Room {
       case "log_end":
         return this.logs.receive(event);
       case "notice":
-        if (event.code === "not_stored" || event.code === "read_only") this.notStored.value = event.message;
-        if (event.code === "stored") this.notStored.value = null;
+        this.storing.take(event.code, event.file ?? null);
         return this.tell({ kind: "notice", code: event.code, message: event.message });
       case "role":
         this.role.value = event.role;
@@ -154,7 +154,7 @@ export class Room {
     this.limits.value = welcome.limits;
     this.tree.value = welcome.tree;
     this.revision = welcome.revision;
-    this.notStored.value = null;
+    this.storing.forget();
     const known = new Set(welcome.runs.map((run) => run.id));
     this.runs.value = [...welcome.runs, ...this.runs.peek().filter((run) => !known.has(run.id))];
     this.welcomes.value++;
@@ -178,6 +178,7 @@ export class Room {
     for (const change of event.changes) {
       if (change.op !== "deleted") continue;
       this.documents.fileIsGone(change.file);
+      this.storing.take("stored", change.file);
       this.tell({ kind: "deleted-file", file: change.file, path: change.path, by: event.by });
     }
     const tree = this.tree.peek();

@@ -10,6 +10,11 @@ const SEARCH_DELAY_MS = 150;
 /** Who is where and what runs changes without us; the list is read again this often while the page is seen. */
 const REFRESH_MS = 5_000;
 
+interface Filter {
+  search: string;
+  language?: Language;
+}
+
 export class TasksState {
   readonly search = signal("");
   readonly language = signal<Language | "">("");
@@ -17,6 +22,9 @@ export class TasksState {
   readonly tasks = signal<readonly TaskLine[] | null>(null);
   readonly next = signal<string | null>(null);
   private asked = 0;
+  private isReadingMore = false;
+  /** The filter of what is shown: further pages belong to it, whatever was typed meanwhile. */
+  private shown: Filter = { search: "" };
 
   /** Begins to read; returns the end of it. */
   begin(): () => void {
@@ -31,7 +39,7 @@ export class TasksState {
     });
     const refresh = setInterval(() => {
       // Further pages that were asked for stay as they are.
-      if (document.visibilityState === "visible" && (this.tasks.peek()?.length ?? 0) <= 50) void this.read(true);
+      if (document.visibilityState === "visible" && !this.isReadingMore && (this.tasks.peek()?.length ?? 0) <= 50) void this.read(true);
     }, REFRESH_MS);
     return () => {
       leave();
@@ -43,10 +51,12 @@ export class TasksState {
   /** Reads the first page. A quiet read says nothing when it fails: the next one follows soon. */
   async read(isQuiet = false): Promise<void> {
     const mine = ++this.asked;
+    const filter = this.filter();
     try {
-      const page = await listTasks(this.filter());
+      const page = await listTasks(filter);
       // A slower answer to an older question is not shown.
       if (mine !== this.asked) return;
+      this.shown = filter;
       this.tasks.value = page.tasks;
       this.next.value = page.next;
     } catch (error) {
@@ -54,20 +64,27 @@ export class TasksState {
     }
   }
 
+  /** Reads the next page of what is shown. */
   async readMore(): Promise<void> {
     const cursor = this.next.peek();
-    if (!cursor) return;
+    if (!cursor || this.isReadingMore) return;
+    const mine = ++this.asked;
+    this.isReadingMore = true;
     try {
-      const page = await listTasks({ ...this.filter(), cursor });
+      const page = await listTasks({ ...this.shown, cursor });
+      // Somebody searches for something else by now.
+      if (mine !== this.asked) return;
       const known = new Set(this.tasks.peek()?.map(({ id }) => id));
       this.tasks.value = [...(this.tasks.peek() ?? []), ...page.tasks.filter(({ id }) => !known.has(id))];
       this.next.value = page.next;
     } catch (error) {
       toastError(error);
+    } finally {
+      this.isReadingMore = false;
     }
   }
 
-  private filter() {
+  private filter(): Filter {
     const language = this.language.peek();
     return { search: this.search.peek(), ...(language ? { language } : {}) };
   }

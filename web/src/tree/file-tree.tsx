@@ -53,6 +53,14 @@ export function FileTree() {
     else if ((index + 1) * ROW > element.scrollTop + element.clientHeight) element.scrollTop = (index + 1) * ROW - element.clientHeight;
     requestAnimationFrame(() => document.getElementById(rowId(row.node.path))?.focus());
   };
+  const wanted = state.wanted.value;
+  const wantedAt = wanted === null ? -1 : rows.findIndex(({ node }) => node.path === wanted);
+  useEffect(() => {
+    if (wantedAt < 0) return;
+    state.wanted.value = null;
+    const here = document.activeElement;
+    if (here === document.body || here?.closest(".pane.files")) focusRow(wantedAt);
+  }, [wantedAt]);
   const onKeyDown = (event: KeyboardEvent) => {
     const row = rows[focused];
     if (row && treeKey(state, rows, focused, event, focusRow, () => openMenu(t.value.tree.actions(row.node.path), rowItems(state, row.node), document.getElementById(rowId(row.node.path)) ?? { x: 0, y: 0 }))) {

@@ -1,4 +1,4 @@
-// A name, typed in place. Enter takes it, Escape gives it up, leaving the field takes it.
+// A name, typed in place. Enter takes it, Escape gives it up, leaving the field takes it. Both keys give the focus back.
 
 import { useLayoutEffect, useRef } from "preact/hooks";
 
@@ -11,10 +11,12 @@ interface NameInputProps {
 
 export function NameInput({ label, value, placeholder, onDone }: NameInputProps) {
   const element = useRef<HTMLInputElement>(null);
+  const before = useRef<Element | null>(null);
   const isDone = useRef(false);
   // Before the next key, which belongs to the name already.
   useLayoutEffect(() => {
     const input = element.current;
+    before.current = document.activeElement;
     input?.focus();
     // The name without its ending, which mostly stays.
     const dot = value.lastIndexOf(".");
@@ -25,10 +27,17 @@ export function NameInput({ label, value, placeholder, onDone }: NameInputProps)
     isDone.current = true;
     onDone(typed);
   };
+  const doneByKey = (typed: string) => {
+    done(typed);
+    if (before.current instanceof HTMLElement) before.current.focus();
+  };
   const onKeyDown = (event: KeyboardEvent) => {
     event.stopPropagation();
-    if (event.key === "Enter" && !event.isComposing) done(element.current?.value ?? "");
-    else if (event.key === "Escape") done("");
+    if (event.key === "Enter" && !event.isComposing) doneByKey(element.current?.value ?? "");
+    else if (event.key === "Escape") doneByKey("");
+    else return;
+    // The key has done its work: the button that gets the focus back must not be pressed by it.
+    event.preventDefault();
   };
   return (
     <input

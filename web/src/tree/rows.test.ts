@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Node } from "../messages.generated";
 import { buildTree } from "./apply-changes";
-import { mayMove, rowByKey, visibleRows } from "./rows";
+import { mayMove, rowAfterDeleting, rowByKey, visibleRows } from "./rows";
 
 const file = (path: string): Node => ({ id: path, name: "", path, kind: "text", size: 1, main: false, children: null });
 const tree = buildTree([file("lib/a.py"), file("lib/b.py"), file("run.py"), file("run.sh")]);
@@ -26,6 +26,16 @@ describe("rows", () => {
     expect(rowByKey(open, 4, "r")).toBe(3);
     expect(rowByKey(open, 1, "End")).toBe(4);
     expect(rowByKey(open, 1, "F7")).toBe(1);
+  });
+});
+
+describe("rowAfterDeleting", () => {
+  it("is the next one that stays, else the one before", () => {
+    expect(rowAfterDeleting(open, "lib")).toBe("run.py");
+    expect(rowAfterDeleting(open, "run.py")).toBe("run.sh");
+    expect(rowAfterDeleting(open, "run.sh")).toBe("run.py");
+    expect(rowAfterDeleting(open, "nowhere")).toBe("lib");
+    expect(rowAfterDeleting([], "lib")).toBeNull();
   });
 });
 

@@ -57,6 +57,13 @@ export function rowByKey(rows: readonly Row[], at: number, key: string): number 
   }
 }
 
+/** Path of the row that has the focus once a file or folder is deleted: the next one, else the one before. */
+export function rowAfterDeleting(rows: readonly Row[], path: string): string | null {
+  const stays = ({ node }: Row) => node.path !== path && !node.path.startsWith(`${path}/`);
+  const at = rows.findIndex(({ node }) => node.path === path);
+  return (rows.slice(at + 1).find(stays) ?? rows.slice(0, Math.max(0, at)).findLast(stays))?.node.path ?? null;
+}
+
 /** Whether a file or folder may go into a folder: not into itself, and not where it is already. */
 export function mayMove(from: string, folder: string): boolean {
   const parent = from.slice(0, Math.max(0, from.lastIndexOf("/")));

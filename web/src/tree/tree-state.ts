@@ -7,7 +7,7 @@ import type { Node, TreeChanged } from "../messages.generated";
 import type { TaskContext } from "../editor/task-context";
 import { t } from "../texts/texts";
 import { join, lastOf, parentOf, withFolders } from "./apply-changes";
-import { mayMove, visibleRows } from "./rows";
+import { mayMove, rowAfterDeleting, visibleRows } from "./rows";
 
 /** Tasks with more files begin with their folders closed. */
 const OPEN_AT_FIRST = 60;
@@ -23,6 +23,8 @@ export class TreeState {
   readonly rows = computed(() => (this.root.value ? visibleRows(this.root.value, (path) => this.isOpen(path)) : []));
   /** Path of the row with the focus. */
   readonly focused = signal<string | null>(null);
+  /** Path of the row that takes the focus as soon as it is there, unless people have gone elsewhere. */
+  readonly wanted = signal<string | null>(null);
   readonly naming = signal<Naming | null>(null);
   /** Path of what was cut and waits to be put somewhere. */
   readonly cut = signal<string | null>(null);
@@ -86,7 +88,7 @@ export class TreeState {
   private async create(path: string): Promise<void> {
     try {
       const made = await this.task.room.request({ type: "create_file", path });
-      this.focused.value = made.path;
+      this.focused.value = this.wanted.value = made.path;
       this.task.tabs.openFile(made.file);
     } catch (error) {
       toastError(error);
@@ -94,7 +96,7 @@ export class TreeState {
   }
 
   private moveTo(from: string, to: string): void {
-    this.focused.value = to;
+    this.focused.value = this.wanted.value = to;
     if (this.newFolders.peek().includes(from)) this.newFolders.value = this.newFolders.peek().map((path) => (path === from ? to : path));
     else this.task.room.request({ type: "move", from, to }).then(sayLarge, toastError);
   }
@@ -115,6 +117,7 @@ export class TreeState {
   /** Deletes for everybody; `newMain` is needed when the main file is among it. */
   remove(node: Node, newMain?: string): void {
     const isOurs = node.children?.length === 0;
+    this.focused.value = this.wanted.value = rowAfterDeleting(this.rows.peek(), node.path);
     this.newFolders.value = this.newFolders.peek().filter((path) => path !== node.path && !path.startsWith(`${node.path}/`));
     if (!isOurs) this.task.room.request({ type: "delete", path: node.path, ...(newMain ? { new_main: newMain } : {}) }).then(sayLarge, toastError);
   }
