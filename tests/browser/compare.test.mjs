@@ -62,7 +62,7 @@ test("a past run's files are shown beside those of now", async () => {
   await showFile("gone.txt");
   await until(async () => (await lines("Before")).includes("only in the first run"), "the text that is gone");
   assert.equal((await lines("After")).trim(), "");
-  await dialog().getByRole("button", { name: "Close" }).click();
+  await dialog().locator("header").getByRole("button", { name: "Close" }).click();
   await dialog().waitFor({ state: "hidden" });
 });
 

@@ -16,8 +16,8 @@ const PASSWORD = "a long enough password";
 export const screenshots = process.env.SCREENSHOTS;
 
 /** Waits until `look` gives something true. */
-export async function until(look, what) {
-  const deadline = Date.now() + PATIENCE_MS;
+export async function until(look, what, patience = PATIENCE_MS) {
+  const deadline = Date.now() + patience;
   for (;;) {
     const found = await look();
     if (found) return found;

@@ -7,7 +7,7 @@ import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { toastError } from "../app/toasts";
 import { languageOf } from "../editor/languages";
-import { look } from "../editor/look";
+import { look, phrases } from "../editor/look";
 import type { Room } from "../room/room";
 import { t } from "../texts/texts";
 import type { Difference } from "./differences";
@@ -55,7 +55,7 @@ export function DiffView({ room, left, right, file, sizes }: DiffViewProps) {
 }
 
 function viewOf(parent: HTMLElement, before: string, after: string, language: Extension): MergeView {
-  const extensions = [lineNumbers(), EditorState.readOnly.of(true), EditorView.contentAttributes.of({ "aria-readonly": "true" }), EditorView.lineWrapping, look, language];
+  const extensions = [lineNumbers(), EditorState.readOnly.of(true), EditorView.contentAttributes.of({ "aria-readonly": "true" }), EditorView.lineWrapping, look, phrases(), language];
   return new MergeView({
     parent,
     a: { doc: before, extensions: [extensions, EditorView.contentAttributes.of({ "aria-label": t.value.compare.left })] },

@@ -12,7 +12,7 @@ import type { OpenDocument } from "../room/documents";
 import { t } from "../texts/texts";
 import { otherCursors } from "./cursors";
 import { indentOf, languageOf } from "./languages";
-import { look } from "./look";
+import { look, phrases } from "./look";
 
 /** Edits that follow each other within this time are undone together. */
 const UNDO_GROUP_MS = 500;
@@ -53,6 +53,7 @@ export class EditorInstance {
           highlightSelectionMatches(),
           search({ top: true }),
           look,
+          phrases(),
           keymap.of([...closeBracketsKeymap, ...yUndoManagerKeymap, ...searchKeymap, ...foldKeymap, indentWithTab, ...defaultKeymap]),
           yCollab(document.text, null, { undoManager: this.undoManager }),
           otherCursors(document.text, document.awareness),

@@ -1,8 +1,10 @@
 // How the editor looks: all of it by the theme's variables, so that light and dark change without a new editor.
 
 import { HighlightStyle, syntaxHighlighting } from "@codemirror/language";
+import { EditorState } from "@codemirror/state";
 import { EditorView } from "@codemirror/view";
 import { tags } from "@lezer/highlight";
+import { t } from "../texts/texts";
 
 const theme = EditorView.theme({
   "&": { height: "100%", backgroundColor: "var(--card)", color: "var(--text)" },
@@ -49,5 +51,8 @@ const colours = HighlightStyle.define([
 
 /** The server allows style elements with this nonce only (see server/src/http/web.rs). */
 const nonce = document.querySelector<HTMLMetaElement>('meta[name="csp-nonce"]')?.content ?? "";
+
+/** The editor's own words in the language of the page. */
+export const phrases = () => EditorState.phrases.of(t.peek().editor.phrases);
 
 export const look = [theme, syntaxHighlighting(colours), EditorView.cspNonce.of(nonce)];

@@ -15,6 +15,8 @@ import { useTask } from "./task-context";
 export function TaskHeader() {
   const { room } = useTask();
   const task = room.task.value;
+  const mayRun = room.mayEdit.value;
+  const whyNot = mayRun ? undefined : t.value.editor.storedHint["read-only"];
   return (
     <Header>
       <Link to="/" class="button plain icon-only" aria-label={t.value.editor.toTasks} title={t.value.editor.toTasks}>
@@ -29,11 +31,11 @@ export function TaskHeader() {
       <span class="space" />
       <PeopleHere />
       <ShareButton />
-      <button class="primary" disabled={!room.mayEdit.value} title={t.value.runs.runKey} onClick={() => void submit(room)}>
+      <button class="primary" disabled={!mayRun} title={whyNot ?? t.value.runs.runKey} onClick={() => void submit(room)}>
         <Icon name="play" />
         {t.value.runs.run}
       </button>
-      <button class="plain icon-only wide-only" disabled={!room.mayEdit.value} aria-label={t.value.runs.withCommand} title={t.value.runs.withCommand} onClick={() => (runIsAsked.value = true)}>
+      <button class="plain icon-only wide-only" disabled={!mayRun} aria-label={t.value.runs.withCommand} title={whyNot ?? t.value.runs.withCommand} onClick={() => (runIsAsked.value = true)}>
         <Icon name="settings" />
       </button>
     </Header>

@@ -1,6 +1,7 @@
 // Which log the page shows, for what is done with it from outside: copying.
 
 import { signal } from "@preact/signals";
+import { copyText } from "../app/clipboard";
 import type { OpenLog } from "./open-log";
 
 export const shownLog = signal<OpenLog | null>(null);
@@ -12,6 +13,6 @@ export const MAX_COPY_CHARS = 16 * 1024 * 1024;
 export async function copyLog(): Promise<boolean> {
   const text = shownLog.peek()?.model.allPlain() ?? "";
   if (text.length > MAX_COPY_CHARS) return false;
-  await navigator.clipboard.writeText(text);
+  await copyText(text);
   return true;
 }

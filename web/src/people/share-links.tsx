@@ -3,8 +3,10 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { createShareLink, deleteShareLink, shareLinks } from "../api/people";
+import { copyText } from "../app/clipboard";
 import { confirmed } from "../app/dialog";
 import { Icon } from "../app/icons";
+import { user } from "../app/session";
 import { toast, toastError } from "../app/toasts";
 import type { Role, ShareLinkLine } from "../messages.generated";
 import type { Room } from "../room/room";
@@ -38,12 +40,17 @@ export function ShareLinks({ room }: { room: Room }) {
   const remove = async (link: ShareLinkLine) => {
     if (await confirmed(texts.deleteLink, texts.deleteLinkText, texts.deleteLink)) await deleteShareLink(room.id, link.id).then(load, toastError);
   };
-  const copy = () => void navigator.clipboard?.writeText(made.value).then(() => toast(t.value.common.copied), toastError);
+  const copy = () => void copyText(made.value).then(() => toast(t.value.common.copied), toastError);
   const about = ({ expires_at, uses, note: forWhom }: ShareLinkLine) => [forWhom, expires_at ? t.value.account.until(when(expires_at)) : "", texts.uses(uses)].filter(Boolean).join(" · ");
   return (
     <section class="stack" aria-labelledby="share-links">
       <h3 id="share-links">{texts.links}</h3>
       <p class="quiet">{texts.linksHint}</p>
+      {user.value?.is_admin && (
+        <p class="quiet">
+          {texts.accounts} <code>coderoom admin create-user NAME</code>
+        </p>
+      )}
       <ul class="members">
         {links.value.map((link) => (
           <li key={link.id} class="link-line">

@@ -3,6 +3,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { createToken, deleteToken, tokens as listTokens } from "../api/people";
+import { copyText } from "../app/clipboard";
 import { confirmed } from "../app/dialog";
 import { Icon } from "../app/icons";
 import { toast, toastError } from "../app/toasts";
@@ -38,7 +39,7 @@ export function Tokens() {
   const remove = async (token: TokenLine) => {
     if (await confirmed(texts.deleteToken(token.name), texts.deleteTokenText, t.value.common.delete)) await deleteToken(token.id).then(load, toastError);
   };
-  const copy = () => void navigator.clipboard?.writeText(secret.value).then(() => toast(t.value.common.copied), toastError);
+  const copy = () => void copyText(secret.value).then(() => toast(t.value.common.copied), toastError);
   const about = (token: TokenLine) =>
     [texts.scopes[token.scopes.at(-1) ?? "read"], token.last_used_at ? texts.lastUsed(when(token.last_used_at)) : texts.unused, token.expires_at ? texts.until(when(token.expires_at)) : texts.never].join(" · ");
   return (

@@ -41,7 +41,7 @@ function Runs() {
   const texts = t.value.runs;
   return (
     <Dialog title={texts.list} onClose={close}>
-      <ul class="runs">
+      <ul class="run-list">
         {runs.map((run) => (
           <li key={run.id} class={run.id === shown?.id ? "chosen" : ""}>
             <button class="plain run-row" aria-current={run.id === shown?.id} onClick={() => look(run)}>
@@ -54,8 +54,9 @@ function Runs() {
                 </span>
               </span>
             </button>
-            <MenuButton name={texts.actions(run.number)} class="plain icon-only" items={() => comparisons(run, runs, close)}>
+            <MenuButton name={texts.actions(run.number)} class="plain" items={() => comparisons(run, runs, close)}>
               <Icon name="compare" />
+              <span class="wide-only">{t.value.compare.title}</span>
             </MenuButton>
           </li>
         ))}

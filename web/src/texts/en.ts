@@ -150,6 +150,8 @@ export const en = {
     matches: (count: number, files: number) => `${plural(count, "hit")} in ${plural(files, "file")}`,
     noMatches: "Nothing found.",
     searchCut: "Only the first hits are shown. Search for something longer.",
+    /** Words of the editor itself by their English; it speaks English already. */
+    phrases: {} as Readonly<Record<string, string>>,
     quickOpen: "Go to file",
     indent: "Tab indents; press Escape first to leave the editor with Tab.",
     position: (line: number, column: number) => `Line ${line}, column ${column}`,
@@ -197,6 +199,7 @@ export const en = {
   share: {
     links: "Links",
     linksHint: "Whoever has the link and an account here joins by it.",
+    accounts: "Somebody has no account yet? This command makes one and prints a link that signs them in:",
     noLinks: "No links.",
     makeLink: "Make a link",
     linkSecret: "Copy it now. It is shown only this once.",
