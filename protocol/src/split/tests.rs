@@ -21,7 +21,8 @@ fn units(update: &[u8]) -> (Vec<Unit>, usize) {
             let text: Vec<u16> = piece.text.unwrap_or_default().encode_utf16().collect();
             for clock in piece.clock..piece.clock + piece.len {
                 let within = clock > piece.clock && piece.bytes[0] != GARBAGE;
-                let left = if within { Some(BlockId { client: section.client, clock: clock - 1 }) } else { piece.origin };
+                let left =
+                    if within { Some(BlockId { client: section.client, clock: clock - 1 }) } else { piece.origin };
                 let unit = text.get((clock - piece.clock) as usize).copied();
                 units.push((section.client, clock, left, piece.right_origin, unit));
             }

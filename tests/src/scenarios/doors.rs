@@ -7,7 +7,10 @@ mod requests;
 mod rooms;
 mod table;
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use futures_util::{StreamExt as _, stream};
 use reqwest::Method;
@@ -143,27 +146,41 @@ pub async fn strangers_cannot_tell(deployment: Deployment) {
 /// Rounds in which both times are taken.
 const ROUNDS: usize = 60;
 
+/// Times measured again when they are apart: what the doors do differently stays, what else the machine does goes.
+const MEASUREMENTS: usize = 5;
+
 /// The medians of both answers' times are close: within half, or two milliseconds on a busy machine.
 async fn same_time(cast: &Cast, stranger: &cast::Knocker) {
     for door in ["GET /api/v1/tasks/{task}", "GET /api/v1/runs/{run}"] {
-        let theirs = requests::request(cast, door, stranger, false).await;
-        let mut times = [Vec::new(), Vec::new()];
-        for _ in 0..ROUNDS {
-            // A new id each time: a memory of ids that are not there must not help.
-            for (times, url) in times.iter_mut().zip([theirs.url.clone(), cast.nowhere(&theirs.url)]) {
-                let began = std::time::Instant::now();
-                theirs.send_to(&url, stranger).await;
-                times.push(began.elapsed());
+        let mut seen = Vec::new();
+        for _ in 0..MEASUREMENTS {
+            let (yours, nowhere) = median_times(cast, stranger, door).await;
+            seen.push((yours, nowhere));
+            if yours.abs_diff(nowhere) <= (yours.min(nowhere) / 2).max(Duration::from_millis(2)) {
+                break;
             }
         }
-        let [mut yours, mut nowhere] = times;
-        yours.sort();
-        nowhere.sort();
-        let (yours, nowhere) = (yours[ROUNDS / 2], nowhere[ROUNDS / 2]);
-        let apart = yours.abs_diff(nowhere);
-        let allowed = (yours.min(nowhere) / 2).max(std::time::Duration::from_millis(2));
-        assert!(apart <= allowed, "{door}: {yours:?} for what is there, {nowhere:?} for what is not");
+        assert!(seen.len() < MEASUREMENTS, "{door}: what is there takes another time than what is not: {seen:?}");
     }
+}
+
+/// For what is there, and for what is not.
+async fn median_times(cast: &Cast, stranger: &cast::Knocker, door: &str) -> (Duration, Duration) {
+    let theirs = requests::request(cast, door, stranger, false).await;
+    let mut times = [Vec::new(), Vec::new()];
+    for _ in 0..ROUNDS {
+        // A new id each time: a memory of ids that are not there must not help.
+        for (times, url) in times.iter_mut().zip([theirs.url.clone(), cast.nowhere(&theirs.url)]) {
+            let began = Instant::now();
+            theirs.send_to(&url, stranger).await;
+            times.push(began.elapsed());
+        }
+    }
+    let [yours, nowhere] = times.map(|mut times| {
+        times.sort();
+        times[ROUNDS / 2]
+    });
+    (yours, nowhere)
 }
 
 /// The method of a door such as `GET /api/v1/me`, and its path.
