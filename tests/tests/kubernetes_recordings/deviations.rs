@@ -31,6 +31,7 @@ const KNOWN: &[(&str, &str, &str)] = &[
         "the container starts earlier here, so that it counts further before its deadline",
     ),
     ("12-rbac", "GET demo/pods: field .items[]", "the pod is younger here when it is listed"),
+    ("12-rbac", "GET demo/jobs: field .items[].status", "the controller may have come to the job before it is listed"),
     ("12-rbac", "/apis: ", "the list of API groups is empty; clients of Jobs do not ask for it"),
     ("12-rbac", "/api: ", "the address of the server is left out"),
     ("12-rbac", "/version: ", "the build is another"),
