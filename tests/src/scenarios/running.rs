@@ -15,10 +15,8 @@ pub async fn default_tasks_run(deployment: Deployment) {
     let server = Server::start(deployment).await;
     let person = Person::admin(&server);
     for (language, interpreter) in [("python", "python3"), ("r", "Rscript"), ("scala", "scalac")] {
-        if !Path::new("/usr/bin").join(interpreter).exists() {
-            eprintln!("skipped {language}: {interpreter} is not installed");
-            continue;
-        }
+        let is_there = Path::new("/usr/bin").join(interpreter).exists();
+        assert!(is_there, "{interpreter} is not installed: run `scripts/install test`");
         let task = person.create_task(language, language).await;
         let run = person.submit(task, None).await;
         let ended = person.wait_for_end(run).await;
