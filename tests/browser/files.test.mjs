@@ -80,6 +80,53 @@ test("a file is moved by drag and by keyboard", async () => {
   await until(async () => (await row(bo, "run.sh").getAttribute("aria-level")) === "1", "run.sh at the top at bo's");
 });
 
+test("a file is moved with the dialog, folders close and open, and a closed one shows who is in it", async () => {
+  await row(ana, "run.sh").click({ button: "right" });
+  await ana.getByRole("menuitem", { name: "Move to…" }).click();
+  const dialog = ana.getByRole("dialog", { name: "Move run.sh to" });
+  await dialog.getByLabel("Move to…").selectOption("lib");
+  await dialog.getByRole("button", { name: "Move" }).click();
+  await until(async () => (await row(bo, "run.sh").getAttribute("aria-level")) === "2", "run.sh below lib at bo's");
+  await row(bo, "helpers.R").click();
+  await row(ana, "helpers.R, bo here").locator(".dots[title='bo here'] i").waitFor();
+  await row(ana, "lib").click();
+  await row(ana, "helpers.R").waitFor({ state: "hidden" });
+  await row(ana, "lib, bo here").locator(".dots i").waitFor();
+  assert.equal(await row(ana, "lib").getAttribute("aria-expanded"), "false");
+  await row(ana, "lib").focus();
+  await ana.keyboard.press("ArrowRight");
+  await row(ana, "helpers.R").waitFor();
+  await row(ana, "run.sh").focus();
+  await ana.keyboard.press("Control+x");
+  await row(ana, "run.py").focus();
+  await ana.keyboard.press("Control+v");
+  await until(async () => (await row(bo, "run.sh").getAttribute("aria-level")) === "1", "run.sh at the top again");
+});
+
+test("another file is made the main one, for everybody", async () => {
+  for (const [name, was] of [["run.sh", "run.py"], ["run.py", "run.sh"]]) {
+    await row(ana, name).click({ button: "right" });
+    await ana.getByRole("menuitem", { name: "Make it the main file" }).click();
+    await row(bo, `${name}, main file`).waitFor();
+    assert.equal(await row(bo, `${was}, main file`).count(), 0);
+  }
+});
+
+test("a file and a folder are downloaded", async () => {
+  const fetched = async (name, item) => {
+    await row(ana, name).click({ button: "right" });
+    const [download] = await Promise.all([ana.waitForEvent("download"), ana.getByRole("menuitem", { name: item, exact: true }).click()]);
+    return { name: download.suggestedFilename(), path: await download.path() };
+  };
+  const file = await fetched("run.py", "Download");
+  assert.equal(file.name, "run.py");
+  assert.match(readFileSync(file.path, "utf8"), /Hello from Python/);
+  const folder = await fetched("lib", "Download as zip");
+  assert.match(folder.name, /\.zip$/);
+  const names = execFileSync("python3", ["-c", "import sys, zipfile\nprint(*zipfile.ZipFile(sys.argv[1]).namelist())", folder.path]).toString();
+  assert.match(names, /helpers\.R/);
+});
+
 test("the one who follows sees the other's file and place", async () => {
   await server.call("PUT", `/tasks/${task}/files/long.txt`, Array.from({ length: 400 }, (_, line) => `line ${line + 1}`).join("\n"));
   await row(bo, "long.txt").click();

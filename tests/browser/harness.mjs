@@ -30,10 +30,11 @@ export async function until(look, what, patience = PATIENCE_MS) {
 async function newProcess(settings) {
   const port = await freePort();
   const folder = mkdtempSync(join(tmpdir(), "coderoom-browser-"));
-  const node = { url: `http://127.0.0.1:${port}`, output: "", child: null };
+  const data = join(folder, "data");
+  const node = { url: `http://127.0.0.1:${port}`, data, output: "", child: null };
   node.start = async () => {
     node.output = "";
-    const child = spawn(BINARY, ["serve", "--listen", `127.0.0.1:${port}`, "--data", join(folder, "data")], {
+    const child = spawn(BINARY, ["serve", "--listen", `127.0.0.1:${port}`, "--data", data], {
       stdio: ["ignore", "pipe", "pipe"],
       env: { ...process.env, ...settings, CODEROOM_ADMIN_TOKEN: ADMIN },
     });
@@ -55,16 +56,16 @@ async function newProcess(settings) {
 }
 
 /**
- * A new deployment. `url` is its server, `otherUrl` the second one where it is a cluster and the same else; `link` is the sign-in link
- * that was printed. `kill` and `start` are those of the first server.
+ * A new deployment, with these settings beside its own. `url` is its server, `otherUrl` the second one where it is a cluster and the same else; `link` is the sign-in link
+ * that was printed. `kill`, `start` and the folder of `data` are those of the first server.
  */
-export async function startServer() {
-  const settings = newDeployment();
+export async function startServer(extra = {}) {
+  const settings = { ...newDeployment(), ...extra };
   const first = await newProcess(settings);
   const link = await until(() => /https?:\/\/\S+\/sign-in\?code=\S+/.exec(first.output)?.[0], "the sign-in link");
   const second = IS_CLUSTER ? await newProcess(settings) : first;
   const { url } = first;
-  const server = { url, otherUrl: second.url, link, start: first.start, kill: first.kill };
+  const server = { url, otherUrl: second.url, link, data: first.data, start: first.start, kill: first.kill };
   server.stop = async () => {
     await first.remove();
     if (second !== first) await second.remove();

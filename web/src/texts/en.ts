@@ -267,7 +267,7 @@ export const en = {
     list: "Runs of the task",
     none: "No runs yet. Press Run or Ctrl+Enter.",
     state: states,
-    phases: {} as Readonly<Record<string, string>>,
+    phases: { started: states[2] } as Readonly<Record<string, string>>,
     place: (position: number) => (position === 1 ? "waiting, next in line" : `waiting, place ${position}`),
     line: (number: number, name: string, when: string) => `#${number} · ${name} · ${when}`,
     log: "Log of the run",
