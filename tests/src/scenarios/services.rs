@@ -1,7 +1,7 @@
 //! Each backing service is killed, frozen or emptied while people type and runs print. Afterwards nothing acknowledged is
 //! missing, everything goes on by itself, and `/health/ready` has told the truth meanwhile.
 
-use std::{sync::Arc, time::Duration};
+use std::{cell::RefCell, sync::Arc, time::Duration};
 
 use coderoom_protocol::ids::{RunId, TaskId};
 use coderoom_services::{Ceph, Postgres, RabbitMq, Redis};
@@ -27,6 +27,9 @@ const LINES: usize = 300;
 
 /// How soon after a service is back everything must work again.
 const RECOVERED_WITHIN: Duration = Duration::from_secs(40);
+
+/// How soon a submit is taken while the broker is away: it does not wait for it.
+const SUBMITTED_WITHIN: Duration = Duration::from_secs(5);
 
 /// A deployment under load: an editor that types, a run that prints.
 struct Load {
@@ -168,7 +171,7 @@ pub async fn flushed_redis_loses_nothing() {
     load.ends_whole().await;
 }
 
-/// Submits while the broker is away are queued in the tables and run once it is back, in the order of the line.
+/// Runs that wait while something happens to their queue run nevertheless.
 async fn runs_are_not_lost(cluster: &Arc<Cluster>, fault: impl AsyncFnOnce()) {
     let server = cluster.server(&[("CODEROOM_RUNS_SLOTS", "1")]).await;
     let admin = Person::admin(&server);
@@ -186,30 +189,52 @@ async fn runs_are_not_lost(cluster: &Arc<Cluster>, fault: impl AsyncFnOnce()) {
     assert_eq!(admin.wait_for_end(third).await["state"], 3);
 }
 
-/// SIGKILL while runs wait, and a submit while it is away.
-pub async fn killed_rabbitmq_loses_no_run() {
-    let mut rabbitmq = block_in_place(RabbitMq::start);
-    let cluster = Cluster::at(&Addresses { rabbitmq: rabbitmq.url(), ..Addresses::of_this_run() });
-    let queue = cluster.queue().to_owned();
-    runs_are_not_lost(&cluster, async || {
-        block_in_place(|| rabbitmq.until_on_disk(&queue));
-        rabbitmq.kill();
-        sleep(Duration::from_secs(3)).await;
-        block_in_place(|| rabbitmq.restart());
-    })
-    .await;
+/// Runs go on being submitted while the broker is away, and people go on typing: every submit is taken at once, and each run
+/// ends well.
+async fn broker_is_away(cluster: &Arc<Cluster>, leave: impl FnOnce(), come_back: impl FnOnce()) {
+    const SUBMITS: u32 = 4;
+    let load = Load::begin(cluster).await;
+    let mut tasks = Vec::new();
+    for number in 0..SUBMITS {
+        tasks.push(load.person.create_task(&format!("meanwhile {number}"), "python").await);
+    }
+    block_in_place(leave);
+    let left = Instant::now();
+    load.health_says("queue", false).await;
+    let mut runs = Vec::new();
+    for (number, task) in (1..).zip(tasks) {
+        let asked = Instant::now();
+        runs.push(load.person.submit(task, Some("echo meanwhile")).await);
+        assert!(asked.elapsed() < SUBMITTED_WITHIN, "a submit took {:?} without the broker", asked.elapsed());
+        sleep((AWAY * number / SUBMITS).saturating_sub(left.elapsed())).await;
+    }
+    let (status, ready) = load.server.ready().await;
+    assert!(status == 503 && ready["services"]["queue"]["well"] == false, "it is still away: {status} {ready}");
+    block_in_place(come_back);
+    for run in runs {
+        let ended = load.person.wait_for_end(run).await;
+        assert_eq!(ended["state"], 3, "{ended}\n{}", load.server.log());
+        assert_eq!(load.person.log(run).await, b"meanwhile\n");
+    }
+    load.ends_whole().await;
 }
 
-/// SIGSTOP while runs wait.
+/// SIGKILL; the broker is back after [`AWAY`].
+pub async fn killed_rabbitmq_loses_no_run() {
+    let rabbitmq = RefCell::new(block_in_place(RabbitMq::start));
+    let cluster = Cluster::at(&Addresses { rabbitmq: rabbitmq.borrow().url(), ..Addresses::of_this_run() });
+    let kill = || {
+        rabbitmq.borrow().until_on_disk(cluster.queue());
+        rabbitmq.borrow_mut().kill();
+    };
+    broker_is_away(&cluster, kill, || rabbitmq.borrow_mut().restart()).await;
+}
+
+/// SIGSTOP for [`AWAY`].
 pub async fn frozen_rabbitmq_loses_no_run() {
     let rabbitmq = block_in_place(RabbitMq::start);
     let cluster = Cluster::at(&Addresses { rabbitmq: rabbitmq.url(), ..Addresses::of_this_run() });
-    runs_are_not_lost(&cluster, async || {
-        rabbitmq.pause();
-        sleep(AWAY).await;
-        rabbitmq.resume();
-    })
-    .await;
+    broker_is_away(&cluster, || rabbitmq.pause(), || rabbitmq.resume()).await;
 }
 
 /// The queue is emptied while runs wait in it.
