@@ -6,8 +6,9 @@ use coderoom_protocol::{run::Reason, supervisor::Body};
 use coderoom_tests::{kubernetes::faults::Failing, wait::until};
 use coderoom_worker::executor::kubernetes::KubernetesSettings;
 use serde_json::json;
+use tokio::time::Instant;
 
-use super::bench::{Bench, frame, read_to_end};
+use super::bench::{Bench, await_words, frame, read_to_end};
 
 const LINES: &str = "for i in $(seq 1 120); do echo line $i; sleep 0.02; done";
 
@@ -80,15 +81,56 @@ async fn skipped_log_file_costs_what_was_in_it_and_no_more() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn api_server_gone_during_a_run_costs_nothing() {
+async fn api_server_gone_for_a_moment_costs_nothing() {
     let bench = Bench::start().await;
     let (_, mut execution) = bench.start_and_await(LINES, "line 10\n").await;
-    // A minute at the scale of these tests.
     bench.simulator().faults().refuse_connections(Duration::from_secs(3));
     let said = read_to_end(&mut execution).await;
     assert!(said.out().ends_with("line 119\nline 120\n"), "{said:?}");
     assert_eq!(said.ending.exit_code, Some(0), "{said:?}");
     execution.remove().await;
+}
+
+/// A true minute: longer than any request waits, any stream is silent and any wait between two attempts lasts, so that no
+/// shorter time stands for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn api_server_gone_for_a_minute_costs_no_byte_and_forgets_no_stop() {
+    const AWAY: Duration = Duration::from_secs(60);
+    let bench = Bench::start().await;
+    let command = |lines: u32| format!("for i in $(seq 1 {lines}); do echo line $i; sleep 0.1; done");
+    let mut begun = Vec::new();
+    // One ends while nobody can see it, one goes on behind it.
+    for lines in [200, 650] {
+        let mut request = bench.request(&command(lines), &[]).await;
+        request.limits.wall_ms = 300_000;
+        let mut execution = bench.executor.start(&request).await.expect("the run starts");
+        await_words(&mut execution, "line 1\n").await;
+        begun.push((lines, execution));
+    }
+    let (stopped, execution) = bench.start_and_await("echo begun; sleep 300", "begun").await;
+    bench.simulator().faults().refuse_connections(AWAY);
+    let away = Instant::now();
+    execution.stop(Duration::from_secs(1)).await;
+    assert_eq!(execution.lost_ending().await.reason, Reason::StoppedBy);
+    execution.remove().await;
+    assert!(away.elapsed() < AWAY / 2, "whoever removes a run does not wait for the cluster: {:?}", away.elapsed());
+    for (lines, mut execution) in begun {
+        let said = read_to_end(&mut execution).await;
+        let last = format!("line {}\nline {lines}\n", lines - 1);
+        assert!(said.out().ends_with(&last) && said.ending.exit_code == Some(0), "{said:?}");
+        let printed: u64 = (1..=lines).map(|line| format!("line {line}\n").len() as u64).sum();
+        assert_eq!(said.ending.log_bytes, printed, "{:?}", said.ending);
+        execution.remove().await;
+    }
+    assert!(away.elapsed() >= AWAY, "the second run goes on when the server is back: {:?}", away.elapsed());
+    let name = format!("run-{}", stopped.run);
+    until(|| async {
+        let jobs = bench.simulator().jobs("demo");
+        let left =
+            jobs.iter().any(|job| job["metadata"]["name"] == *name) || bench.simulator().running_containers() > 0;
+        if left { Err("the stopped program still runs, though the server is back") } else { Ok(()) }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -57,10 +57,10 @@ use super::{StartError, StartRequest};
 
 /// How long an API server that does not answer is asked whether anything is left of a run.
 const ADOPT_PATIENCE: Duration = Duration::from_secs(300);
-/// How long removing a Job is tried; then the time it may stay after its end takes care of it.
-const DELETE_PATIENCE: Duration = Duration::from_secs(30);
-/// Wait between two attempts of either.
+/// Wait between two such questions, and before removing a Job is tried again the first time.
 const RETRY: Duration = Duration::from_millis(500);
+/// Longest wait before removing a Job is tried again: so much longer a stopped program may run once the API server is back.
+const MAX_DELETE_RETRY: Duration = Duration::from_secs(5);
 /// A Job younger than this is nobody's leftover, in seconds: its run may have been claimed after the tables were read, and
 /// clocks differ by minutes.
 const LEFTOVER_AFTER_SECONDS: i64 = 15 * 60;
@@ -212,17 +212,23 @@ impl KubernetesExecutor {
 }
 
 impl Inner {
-    /// Removes a run's Job and pod, trying again for a while.
-    async fn delete_patiently(&self, run: RunId) {
-        let since = Instant::now();
-        let name = job::name(run);
-        while let Err(cause) = self.cluster.delete(&name).await {
-            if since.elapsed() >= DELETE_PATIENCE {
-                tracing::warn!(run.id = %run, %cause, "the Job of a run could not be removed; it goes by itself after its end");
-                return;
+    /// Removes a run's Job and pod. While the API server refuses or is away this goes on behind the caller's back until it is
+    /// done: as long as there is the Job, its program runs. What a dying worker leaves, the next sweep finds.
+    async fn delete(self: &Arc<Self>, run: RunId) {
+        let Err(cause) = self.cluster.delete(&job::name(run)).await else { return };
+        tracing::warn!(run.id = %run, %cause, "the Job of a run could not be removed; trying again until it is");
+        let inner = Arc::clone(self);
+        tokio::spawn(async move {
+            let mut delay = RETRY;
+            loop {
+                sleep(delay).await;
+                match inner.cluster.delete(&job::name(run)).await {
+                    Ok(()) => return,
+                    Err(cause) => tracing::debug!(run.id = %run, %cause, "the Job of a run is still not removed"),
+                }
+                delay = (delay * 2).min(MAX_DELETE_RETRY);
             }
-            sleep(RETRY).await;
-        }
+        });
     }
 }
 

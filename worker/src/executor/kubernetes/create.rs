@@ -66,7 +66,7 @@ pub(super) async fn create(attend: &mut Attend, request: &StartRequest) -> Resul
     attend.tell("waiting for a machine");
     if attend.is_stopping() {
         // The deletion may have come before the Job.
-        attend.inner.delete_patiently(attend.run).await;
+        attend.inner.delete(attend.run).await;
     }
     Ok(told)
 }

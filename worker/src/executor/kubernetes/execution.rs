@@ -63,7 +63,7 @@ impl KubernetesExecution {
         self.shared.stopping.store(true, Ordering::Release);
         self.shared.stop.notify_one();
         let (inner, run) = (Arc::clone(&self.inner), self.run);
-        tokio::spawn(async move { inner.delete_patiently(run).await });
+        tokio::spawn(async move { inner.delete(run).await });
     }
 
     pub(in crate::executor) async fn lost_ending(&self) -> Ending {
@@ -79,6 +79,6 @@ impl KubernetesExecution {
     }
 
     pub(in crate::executor) async fn remove(self) {
-        self.inner.delete_patiently(self.run).await;
+        self.inner.delete(self.run).await;
     }
 }
