@@ -86,6 +86,9 @@ pub struct EngineSettings {
     pub position_interval: Duration,
     /// How often a run may be begun when its worker died before the program started. Default 3.
     pub max_attempts: u32,
+    /// How much longer than its limit a run may take before the engine itself ends it: the supervisor enforces the limit.
+    /// Default 60 s.
+    pub wall_slack: Duration,
     /// Whether every other engine on these tables is certainly gone (embedded): their runs are taken up at once.
     pub sole_worker: bool,
 }
@@ -104,6 +107,7 @@ impl EngineSettings {
             reconcile: Duration::from_secs(15),
             position_interval: Duration::from_secs(1),
             max_attempts: 3,
+            wall_slack: Duration::from_secs(60),
             sole_worker: false,
         }
     }
@@ -128,6 +132,7 @@ mod tests {
         assert_eq!((limits.memory_bytes, limits.disk_bytes), (1 << 30, 1 << 30));
         let engine = EngineSettings::new("a".into());
         assert!(engine.slots >= 1);
+        assert_eq!((engine.max_attempts, engine.wall_slack), (3, Duration::from_secs(60)));
         assert!(engine.renew * 2 < engine.lease, "a lease survives a missed renewal");
     }
 }

@@ -31,9 +31,6 @@ use crate::{
 /// How often a start (or reading frames) is tried again when the failure may pass.
 const TRIES: u32 = 4;
 
-/// How much longer than its limit a run may take before the engine itself ends it: the supervisor enforces the limit.
-const WALL_SLACK: Duration = Duration::from_secs(60);
-
 /// How long after the grace period a stopped run may take to report its end; then it is killed from outside.
 const STOP_SLACK: Duration = Duration::from_secs(5);
 
@@ -83,9 +80,14 @@ pub(super) async fn drive(shared: Arc<Shared>, held: Held, begin: Begin) {
         "starting".clone_into(&mut note.phase);
         note.sandbox = Some(shared.executor.level().to_owned());
     });
-    let mut follow = Follow { shared: &shared, request: begin.request(), held, notes: &notes, log_end: log.end() };
+    let request = begin.request();
+    let mut follow = Follow { shared: &shared, request, held, notes: &notes, log_end: log.end(), overdue: false };
     match follow.frames(&mut execution, log.outputs()).await {
-        Followed::Ended(ending) => {
+        Followed::Ended(mut ending) => {
+            if follow.overdue && ending.reason == Reason::StoppedBy {
+                // What was asked to end says so, and cannot know that it was its time.
+                ending.reason = Reason::TimeLimit;
+            }
             finish::with_execution(&shared, begin.request(), execution, log, &notes, ending).await
         }
         Followed::LetGo => detach(&shared, run, log).await,
@@ -136,6 +138,8 @@ struct Follow<'a> {
     notes: &'a Notes,
     /// Behind the last output that was passed on.
     log_end: u64,
+    /// The engine itself ended the run, though nobody wished it: its supervisor did not enforce the limit.
+    overdue: bool,
 }
 
 /// Output that the full channel to the log's writer could not take yet, and what fills the hole before it.
@@ -149,7 +153,7 @@ impl Follow<'_> {
         let mut wishes = self.shared.runs.bus().subscribe(&stop_topic(self.request.run)).await.ok();
         let limits = &self.request.limits;
         let grace = Duration::from_millis(limits.grace_ms);
-        let longest = Duration::from_millis(limits.wall_ms) + grace + WALL_SLACK;
+        let longest = Duration::from_millis(limits.wall_ms) + grace + self.shared.settings.wall_slack;
         let mut kill_at = Instant::now() + self.shared.executor.start_limit() + longest;
         let mut waiting: Option<Waiting> = None;
         let (mut stopping, mut killed, mut failures) = (false, false, 0);
@@ -180,6 +184,7 @@ impl Follow<'_> {
                         return Followed::Ended(execution.lost_ending().await);
                     }
                     killed = true;
+                    self.overdue = !stopping;
                     kill_at = Instant::now() + STOP_SLACK;
                     execution.stop(Duration::ZERO).await;
                 }
@@ -199,7 +204,7 @@ impl Follow<'_> {
                         failures = 0;
                         match self.take(frame) {
                             Took::Nothing => {}
-                            Took::Started if !stopping => kill_at = Instant::now() + longest,
+                            Took::Started if !stopping && !killed => kill_at = Instant::now() + longest,
                             Took::Started => {}
                             Took::Output(output) => match self.hole_before(&output) {
                                 hole @ Some(_) => waiting = Some(Waiting { hole, output }),

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, io::Cursor, time::Duration};
 use coderoom_backing::bus::BusEvent;
 use coderoom_protocol::run::{Reason, RunState};
 use coderoom_worker::announce::{TaskEvent, log_stream, task_topic};
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::place::{Place, until};
 
@@ -110,6 +111,26 @@ async fn run_longer_than_its_limit_is_ended_with_the_reason() {
     let run = place.submit_alone(ana, "echo begun; exec sleep 100").await;
     let run = place.ended(run).await;
     assert_eq!((run.state, run.reason), (RunState::Failed, Some(Reason::TimeLimit)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn run_whose_supervisor_hangs_is_ended_as_too_long_and_not_as_stopped() {
+    let place = Place::with(|settings| (settings.limits.wall_ms, settings.limits.grace_ms) = (3000, 100)).await;
+    let ana = place.user("Ana").await;
+    let _engine = place.engine(|settings| settings.wall_slack = Duration::from_secs(1)).await;
+    let run = place.submit_alone(ana, "echo begun; exec sleep 100").await;
+    let supervisor = until("the supervisor's number is known", async || {
+        let state = place.dir.path().join("runs").join(run.to_string()).join("state.json");
+        let state: serde_json::Value =
+            std::fs::read(state).ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
+        let pid = state["pid"].as_i64().and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
+        pid.ok_or_else(|| state.to_string())
+    })
+    .await;
+    kill_process(supervisor, Signal::STOP).unwrap();
+    let run = place.ended(run).await;
+    assert_eq!((run.state, run.reason), (RunState::Failed, Some(Reason::TimeLimit)), "{run:?}");
+    assert_eq!(run.stopped_by, None);
 }
 
 #[tokio::test(flavor = "multi_thread")]
