@@ -28,6 +28,8 @@ const KILL_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Runs to the end of the run; exit code 0 when the end frame is written.
 pub fn init() -> anyhow::Result<u8> {
+    // First of all: to process 1 a TERM that nobody listens to is as if it had not been sent.
+    let mut signals = Signals::listen().context("listen to signals")?;
     set_dumpable_behavior(DumpableBehavior::NotDumpable).context("close off memory")?;
     rustix::thread::set_no_new_privs(true).context("give up new privileges")?;
     set_child_subreaper(Some(getpid())).context("become parent of orphans")?;
@@ -36,7 +38,6 @@ pub fn init() -> anyhow::Result<u8> {
     let (Some(output), Some(snapshot), true) = (fds.pop(), fds.pop(), fds.is_empty()) else {
         bail!("expected two descriptors with the spec")
     };
-    let mut signals = Signals::listen().context("listen to signals")?;
     let mut spool = Spool::new(spec.nonce.clone());
 
     spool.push(Body::Phase("fetching files".to_owned()));

@@ -32,6 +32,8 @@ const MAX_PIECE_BYTES: usize = 8000;
 
 /// Runs to the end of the run; exit code 0 when the end frame is written.
 pub fn pod() -> anyhow::Result<u8> {
+    // First of all: to process 1 a TERM that nobody listens to is as if it had not been sent.
+    let mut signals = Signals::listen().context("listen to signals")?;
     set_dumpable_behavior(DumpableBehavior::NotDumpable).context("close off memory")?;
     rustix::thread::set_no_new_privs(true).context("give up new privileges")?;
     set_child_subreaper(Some(getpid())).context("become parent of orphans")?;
@@ -40,7 +42,6 @@ pub fn pod() -> anyhow::Result<u8> {
     let (work, tmp) = (PathBuf::from(variable(WORK_VARIABLE)?), PathBuf::from(variable(TMP_VARIABLE)?));
     let data = PathBuf::from(variable(DATA_VARIABLE)?);
     rustix::stdio::dup2_stdin(File::open("/dev/null").context("open /dev/null")?).context("close standard input")?;
-    let mut signals = Signals::listen().context("listen to signals")?;
     let mut spool = Spool::paced(spec.nonce.clone(), spec.pace, MAX_PIECE_BYTES);
     let counters = Counters::at_start();
 
