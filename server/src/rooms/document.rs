@@ -60,6 +60,15 @@ pub(super) struct Surroundings {
     pub(super) has_gap: bool,
 }
 
+/// A reading of what is missing.
+#[derive(Clone, Copy, Debug)]
+struct Reading {
+    /// Unique in the process.
+    number: u64,
+    /// Number of the last edit that was told since it began: that may be stored and not be in what it finds.
+    heard: u64,
+}
+
 /// How exactly the size of the task is wanted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Measure {
@@ -134,8 +143,8 @@ pub(super) struct Live {
     beyond: BTreeMap<u64, u64>,
     /// Number of the last edit that is known to be stored, here or by other nodes.
     heard: u64,
-    /// Set while what is missing is being read: which reading.
-    catching_up: Option<u64>,
+    /// Set while what is missing is being read.
+    catching_up: Option<Reading>,
     /// `None` while it is being rebuilt.
     replica: Option<Replica>,
     /// Stored while the replica is being rebuilt: to be applied to it, with their numbers.

@@ -9,7 +9,7 @@ mod other_nodes;
 mod ticks;
 
 use std::{
-    collections::{HashMap, hash_map::Entry},
+    collections::{BTreeMap, HashMap, hash_map::Entry},
     sync::Arc,
     time::Duration,
 };
@@ -17,7 +17,7 @@ use std::{
 use coderoom_protocol::{
     control::{NoticeCode, ServerMessage},
     gate,
-    ids::{FileId, TaskId, UserId},
+    ids::{FileId, RunId, TaskId, UserId},
 };
 use tokio::time::Instant;
 
@@ -64,6 +64,8 @@ pub(super) struct Room {
     is_deleted: bool,
     /// Roles that are being read: since when, and whether another change was announced meanwhile.
     reading: HashMap<UserId, (Instant, bool)>,
+    /// The states that were told last, by number: they only rise. At most `announced::KNOWN_RUNS`.
+    runs: BTreeMap<RunId, u8>,
 }
 
 /// Runs a room to its end.
@@ -140,6 +142,7 @@ impl Room {
             is_draining: false,
             is_deleted: false,
             reading: HashMap::new(),
+            runs: BTreeMap::new(),
         }
     }
 

@@ -11,7 +11,7 @@ use std::{
 use bytes::Bytes;
 use coderoom_protocol::gate;
 
-use super::{Document, Live, Surroundings};
+use super::{Document, Live, Reading, Surroundings};
 use crate::rooms::{
     between_nodes::StoredRow,
     event::RoomEvent,
@@ -46,7 +46,7 @@ impl Document {
             return;
         }
         let reading = NEXT.fetch_add(1, Ordering::Relaxed);
-        live.catching_up = Some(reading);
+        live.catching_up = Some(Reading { number: reading, heard: 0 });
         metrics::counter!("coderoom_documents_caught_up_total").increment(1);
         let (file, epoch, after, task) = (self.file, live.epoch, live.seq, around.task);
         let (shared, mailbox) = (around.shared.clone(), around.mailbox.clone());
@@ -66,10 +66,9 @@ impl Document {
         since: Since,
     ) -> Result<(), Farewell> {
         let Some(live) = &mut self.live else { return Ok(()) };
-        if live.catching_up != Some(reading) {
+        let Some(Reading { heard, .. }) = live.catching_up.take_if(|under_way| under_way.number == reading) else {
             return Ok(());
-        }
-        live.catching_up = None;
+        };
         match since {
             Since::Gone => return Err(Farewell::Deleted),
             // It is being read as a whole, which ends the wait.
@@ -85,7 +84,11 @@ impl Document {
                 return Ok(());
             }
         }
-        if let Some(live) = &self.live {
+        if let Some(live) = &mut self.live {
+            if !live.believe(heard) {
+                self.load_anew(around);
+                return Ok(());
+            }
             around.has_gap |= live.has_gap();
         }
         self.go_on(around);
@@ -117,7 +120,7 @@ impl Document {
             }
             return false;
         };
-        live.heard = live.heard.max(seq);
+        live.hear(seq);
         around.has_gap |= live.has_gap();
         live.replica.is_some()
     }
@@ -172,7 +175,7 @@ impl Document {
 impl Live {
     /// Edits from `first` to `last` are here.
     pub(super) fn note_stored(&mut self, first: u64, last: u64) {
-        self.heard = self.heard.max(last);
+        self.hear(last);
         let end = self.beyond.entry(first).or_default();
         *end = last.max(*end);
         while let Some(next) = self.beyond.first_entry()
@@ -180,6 +183,26 @@ impl Live {
         {
             self.seq = self.seq.max(next.remove());
         }
+    }
+
+    /// Edits up to this one are stored, it is said.
+    pub(super) fn hear(&mut self, seq: u64) {
+        self.heard = self.heard.max(seq);
+        if let Some(reading) = &mut self.catching_up {
+            reading.heard = reading.heard.max(seq);
+        }
+    }
+
+    /// The tables have been read; since that began the edit `since` was told of. An edit is told of when it is stored, so what
+    /// was told before and was not found is not true (a forged message, tables from a backup): it would leave a gap for ever.
+    /// `false`: such edits are even shown, and the document has to be read as a whole.
+    fn believe(&mut self, since: u64) -> bool {
+        self.heard = self.seq.max(since);
+        let is_true = self.beyond.values().all(|last| *last <= self.heard);
+        if !is_true {
+            self.beyond.clear();
+        }
+        is_true
     }
 
     /// Whether these are here already.

@@ -118,7 +118,7 @@ impl Document {
     pub(super) fn go_on(&mut self, around: &mut Surroundings) {
         let Some(waiting) = self.waiting.take() else { return };
         if let Some(live) = &mut self.live {
-            live.heard = live.heard.max(waiting.heard);
+            live.hear(waiting.heard);
             around.has_gap |= live.has_gap();
         }
         self.is_fresh = true;

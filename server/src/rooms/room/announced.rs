@@ -22,6 +22,9 @@ use crate::rooms::{
     say::{self, Farewell},
 };
 
+/// Runs whose newest state a room remembers: more than can be unfinished in one task, or have just ended.
+const KNOWN_RUNS: usize = 256;
+
 /// A reading of a role that takes longer is taken for lost.
 const READING_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -35,7 +38,7 @@ impl Room {
             }
         };
         match event {
-            TaskEvent::Run { run } => self.tell(&ServerMessage::Run { run }),
+            TaskEvent::Run { run } => self.tell_run(run),
             TaskEvent::Tree { revision, changes, by } => {
                 let deleted: Vec<_> = changes
                     .iter()
@@ -57,6 +60,23 @@ impl Room {
         if !self.members.is_empty() {
             self.members.push_control(&say::json(message));
         }
+    }
+
+    /// Tells where a run stands, unless members know better: processes announce what they have read, and of two that announce
+    /// at once the one that read first may come last.
+    fn tell_run(&mut self, run: Box<Run>) {
+        let state = u8::from(run.state);
+        let known = self.runs.entry(run.id).or_insert(state);
+        if *known > state {
+            metrics::counter!("coderoom_stale_runs_dropped_total").increment(1);
+            return;
+        }
+        *known = state;
+        if self.runs.len() > KNOWN_RUNS {
+            // Ids are in the order of time: the oldest has ended long ago.
+            self.runs.pop_first();
+        }
+        self.tell(&ServerMessage::Run { run });
     }
 
     fn task_deleted(&mut self) {
@@ -134,7 +154,7 @@ impl Room {
     /// The newest runs as they are, oldest first, as if each had just changed.
     pub(super) fn runs_read(&mut self, runs: Vec<Run>) {
         for run in runs.into_iter().rev() {
-            self.tell(&ServerMessage::Run { run: Box::new(run) });
+            self.tell_run(Box::new(run));
         }
     }
 

@@ -279,7 +279,7 @@ fn rooms(
 }
 
 /// What [`crate::rooms::ReadRuns`] answers.
-fn queued_run(task: TaskId) -> Run {
+pub(super) fn queued_run(task: TaskId) -> Run {
     Run {
         id: RunId::new(),
         task,

@@ -3,19 +3,32 @@
 use std::{sync::atomic::Ordering, time::Duration};
 
 use coderoom_backing::{
+    bus::{Bus, RedisSettings},
     tables::{PostgresSettings, Tables},
     values,
 };
-use coderoom_protocol::{awareness::Entry, ids::FileId, role::Role, tree::TreeChange};
+use coderoom_protocol::{
+    awareness::Entry,
+    ids::{FileId, TaskId},
+    role::Role,
+    run::{Run, RunState},
+    tree::TreeChange,
+};
 use coderoom_services::Database;
-use coderoom_worker::announce::TaskEvent;
+use coderoom_worker::announce::{TaskEvent, task_topic};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 use super::harness::{
-    Client, Door, Node, eventually, local_bus,
+    Client, Door, Node,
+    counters::Counters,
+    eventually, local_bus, queued_run,
     relay::{Fault, Relay},
 };
-use crate::rooms::{Place, RoomSettings};
+use crate::rooms::{
+    Place, RoomSettings,
+    between_nodes::{Message, NodeId, StoredRow, encode},
+    log_row,
+};
 
 /// Two nodes and the way between them.
 struct Pair {
@@ -31,8 +44,7 @@ struct Pair {
 enum Ground {
     /// One SQLite for both.
     Embedded,
-    /// A PostgreSQL, to which each node has its own connections.
-    #[expect(dead_code, reason = "no test of the suite runs on it yet")]
+    /// A PostgreSQL, to which each node has its own connections, and a Redis in which each has its own subscriptions.
     Cluster,
 }
 
@@ -45,19 +57,27 @@ fn not_comparing() -> RoomSettings {
     RoomSettings { compare_ms: 3_600_000, ..several() }
 }
 
+/// A bus on the Redis of this run, apart from all others: the relay is the only way between two of them.
+async fn redis_bus() -> Bus {
+    let url = std::env::var("CODEROOM_TEST_REDIS")
+        .expect("CODEROOM_TEST_REDIS is not set: run the tests below `coderoom-services`");
+    let prefix = format!("test-{}:", TaskId::new());
+    Bus::open_redis(RedisSettings { prefix, ..RedisSettings::new(url) }).await.unwrap()
+}
+
 impl Pair {
     async fn start(ground: Ground, settings: RoomSettings) -> Self {
         let data = tempfile::tempdir().unwrap();
-        let (one, two) = (local_bus(&data.path().join("one")).await, local_bus(&data.path().join("two")).await);
-        let (tables, database) = match ground {
+        let (tables, [one, two], database) = match ground {
             Ground::Embedded => {
                 let tables = Tables::open_sqlite(&data.path().join("coderoom.db")).await.unwrap();
-                ([tables.clone(), tables], None)
+                let buses = [local_bus(&data.path().join("one")).await, local_bus(&data.path().join("two")).await];
+                ([tables.clone(), tables], buses, None)
             }
             Ground::Cluster => {
                 let database = Database::create();
                 let open = || Tables::open_postgres(PostgresSettings::new(database.url()));
-                ([open().await.unwrap(), open().await.unwrap()], Some(database))
+                ([open().await.unwrap(), open().await.unwrap()], [redis_bus().await, redis_bus().await], Some(database))
             }
         };
         let [tables_of_one, tables_of_two] = tables;
@@ -371,13 +391,85 @@ async fn delete(node: &Node, file: FileId) {
     node.announce(&TaskEvent::Tree { revision: 1, changes, by: "ann".into() }).await;
 }
 
-/// Each of these on every kind of tables that the suite has for two nodes: so far SQLite alone.
+/// Edits go on while false numbers are told; whether the tables are read only as often as `readings`.
+async fn reads_no_more_than(pair: &Pair, file: FileId, forged: Message, counters: &Counters) {
+    const READINGS: &str = "coderoom_documents_caught_up_total";
+    let (ann, mut bob) = (pair.one.synced(file).await, pair.two.synced(file).await);
+    ann.type_at(0, "a").await;
+    bob.wait_text("a").await;
+    let before = counters.get(READINGS);
+    // Both nodes hear it.
+    pair.two.bus.publish(&task_topic(pair.one.task), encode(NodeId(7), &forged)).await.unwrap();
+    eventually("both nodes read what they seem to lack", || async { counters.get(READINGS) >= before + 2 }).await;
+    for count in 2..=40 {
+        ann.type_at(0, "a").await;
+        bob.wait("the edit", |client| client.text().matches('a').count() == count).await;
+    }
+    let readings = counters.get(READINGS) - before;
+    assert!(readings <= 6, "{readings} readings for one false number");
+}
+
+async fn number_of_an_edit_that_was_never_stored_leaves_no_gap(ground: Ground) {
+    let counters = Counters::default();
+    let _counting = counters.begin();
+    let pair = Pair::start(ground, RoomSettings { gap_ms: 1, ..not_comparing() }).await;
+    let file = pair.one.file("").await;
+    reads_no_more_than(&pair, file, Message::Behind { file, seq: 1_000_000 }, &counters).await;
+}
+
+async fn edits_that_were_never_stored_leave_no_gap(ground: Ground) {
+    let counters = Counters::default();
+    let _counting = counters.begin();
+    let pair = Pair::start(ground, RoomSettings { gap_ms: 1, ..not_comparing() }).await;
+    let file = pair.one.file("").await;
+    let stranger = pair.one.synced(file).await;
+    let mut data = Vec::new();
+    log_row::append(&mut data, &stranger.edit(0, 0, "never"));
+    stranger.detach().await;
+    let row = StoredRow { file, epoch: 1, seq: 1_000_000, count: 1, data: data.into() };
+    reads_no_more_than(&pair, file, Message::Edits(row), &counters).await;
+}
+
+async fn run_is_never_told_to_be_less_far_than_it_was(ground: Ground) {
+    let pair = Pair::start(ground, not_comparing()).await;
+    let node = &pair.one;
+    let mut watcher = node.client(Place::Task, Role::Editor, node.user, Door::Text).await;
+    // The room hears the bus, and the watcher is in it.
+    node.rooms.barrier(node.task).await.unwrap();
+    let run = queued_run(node.task);
+    let later = queued_run(node.task);
+    // Each process announces what it has read, and the bus brings it when it does.
+    for (run, state) in [
+        (&run, RunState::Running),
+        (&run, RunState::Queued),
+        (&run, RunState::Done),
+        (&run, RunState::Running),
+        (&later, RunState::Queued),
+    ] {
+        node.announce(&TaskEvent::Run { run: Box::new(Run { state, ..run.clone() }) }).await;
+    }
+    let told = |client: &Client, run: &Run| -> Vec<u64> {
+        let events = client.control.iter().filter(|event| event["run"]["id"] == run.id.to_string());
+        events.filter_map(|event| event["run"]["state"].as_u64()).collect()
+    };
+    watcher.wait("the last announcement", |client| !told(client, &later).is_empty()).await;
+    assert_eq!(told(&watcher, &run), [2, 3]);
+}
+
+/// Each of these on SQLite and a bus in the process, and on PostgreSQL and Redis.
 macro_rules! on_each {
     ($($test:ident)*) => {
         mod embedded {
             $(#[tokio::test]
             async fn $test() {
                 super::$test(super::Ground::Embedded).await;
+            })*
+        }
+
+        mod cluster {
+            $(#[tokio::test]
+            async fn $test() {
+                super::$test(super::Ground::Cluster).await;
             })*
         }
     };
@@ -392,6 +484,9 @@ on_each! {
     nodes_that_hear_nothing_of_each_other_still_converge
     next_message_shows_that_one_was_lost
     edit_that_was_stored_and_never_published_is_found
+    number_of_an_edit_that_was_never_stored_leaves_no_gap
+    edits_that_were_never_stored_leave_no_gap
+    run_is_never_told_to_be_less_far_than_it_was
     client_from_another_node_is_caught_up_with_and_not_asked_to_repeat
     returning_client_does_not_store_again_what_its_old_node_stored
     written_text_replaces_what_the_other_node_stored
