@@ -3,6 +3,7 @@
 
 pub mod documents;
 pub mod fan_out;
+pub mod kubernetes;
 pub mod logs;
 pub mod member;
 pub mod memory;

@@ -18,6 +18,8 @@ pub struct Addresses {
     pub rabbitmq: String,
     /// `http://…` of the S3 store.
     pub s3: String,
+    /// Its access key and secret key.
+    pub s3_keys: [String; 2],
 }
 
 impl Addresses {
@@ -32,6 +34,7 @@ impl Addresses {
             redis: variable("CODEROOM_TEST_REDIS"),
             rabbitmq: variable("CODEROOM_TEST_RABBITMQ"),
             s3: variable("CODEROOM_TEST_S3"),
+            s3_keys: ["CODEROOM_TEST_S3_ACCESS_KEY", "CODEROOM_TEST_S3_SECRET_KEY"].map(variable),
         }
     }
 }
@@ -68,8 +71,8 @@ impl Cluster {
             ("POSTGRES_MAX_CONNECTIONS", "8".to_owned()),
             ("OBJECTS", "s3".to_owned()),
             ("S3_ENDPOINT", addresses.s3.clone()),
-            ("S3_ACCESS_KEY", variable("CODEROOM_TEST_S3_ACCESS_KEY")),
-            ("S3_SECRET_KEY", variable("CODEROOM_TEST_S3_SECRET_KEY")),
+            ("S3_ACCESS_KEY", addresses.s3_keys[0].clone()),
+            ("S3_SECRET_KEY", addresses.s3_keys[1].clone()),
             ("S3_BUCKET", name.clone()),
             ("S3_CREATE_BUCKET", "true".to_owned()),
             ("BUS", "redis".to_owned()),

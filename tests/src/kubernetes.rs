@@ -11,6 +11,7 @@ mod clock;
 mod cluster;
 mod container;
 mod control;
+pub mod deployment;
 pub mod faults;
 mod follow;
 mod garbage;

@@ -13,6 +13,7 @@ pub use coderoom_services as services;
 
 pub mod bench;
 pub mod cluster;
+pub mod control;
 pub mod editor;
 pub mod kubernetes;
 pub mod person;

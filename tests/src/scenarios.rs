@@ -8,6 +8,7 @@ pub mod floods;
 pub mod hostile_sequences;
 pub mod hostile_sockets;
 pub mod nodes;
+pub mod pods;
 pub mod running;
 pub mod services;
 pub mod strangers;

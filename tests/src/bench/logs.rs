@@ -5,13 +5,11 @@ use std::time::{Duration, Instant};
 use coderoom_protocol::ids::{RunId, TaskId};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio_tungstenite::{
-    connect_async_with_config,
-    tungstenite::{Message, client::IntoClientRequest, http::HeaderValue, protocol::WebSocketConfig},
-};
+use tokio_tungstenite::tungstenite::Message;
 
 use super::{Finding, percentile_ms};
 use crate::{
+    control,
     person::Person,
     server::{Deployment, Server},
 };
@@ -29,7 +27,7 @@ struct LogMessage<'a> {
 /// Follows a run's log over the control channel to its end; calls `first` at the first program output.
 /// Gives the bytes received and checks that offsets have no gap and nothing comes twice.
 async fn follow(person: &Person, task: TaskId, run: RunId) -> u64 {
-    let mut socket = control(person, task).await;
+    let mut socket = control::open(person, task).await;
     let follow = json!({ "id": "f", "type": "follow", "run": run, "offset": 0 }).to_string();
     socket.send(Message::text(follow)).await.expect("the socket is open");
     let mut next = 0;
@@ -52,26 +50,13 @@ async fn follow(person: &Person, task: TaskId, run: RunId) -> u64 {
     panic!("the socket ended before the log did");
 }
 
-async fn control(
-    person: &Person,
-    task: TaskId,
-) -> tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>> {
-    let mut request =
-        format!("{}/ws/tasks/{task}", person.url.replacen("http", "ws", 1)).into_client_request().expect("a URL");
-    let token = HeaderValue::from_str(&format!("Bearer {}", person.token)).expect("a token");
-    request.headers_mut().insert("authorization", token);
-    request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static("coderoom.v1"));
-    let config = WebSocketConfig::default().max_message_size(None).max_frame_size(None);
-    connect_async_with_config(request, Some(config), true).await.expect("the upgrade is accepted").0
-}
-
 /// Python hello on an idle machine: from sending `submit` to the first line of the log.
 pub async fn submit_to_line() -> Vec<Finding> {
     let server = Server::start(Deployment::Embedded).await;
     let person = Person::admin(&server);
     let task = person.create_task("hello", "python").await;
     person.write(task, "run.py", "print('hello')\n").await;
-    let mut socket = control(&person, task).await;
+    let mut socket = control::open(&person, task).await;
     let mut times = Vec::new();
     for round in 0..25 {
         let began = Instant::now();

@@ -1,7 +1,7 @@
 //! `coderoom-bench [NAME…]`: runs the benchmarks (all, or those whose name contains one of the words) and prints a table.
 #![expect(clippy::print_stdout, reason = "its output is what it is for")]
 
-use coderoom_tests::bench::{Finding, documents, fan_out, logs, memory, stall, two_nodes, zips};
+use coderoom_tests::bench::{Finding, documents, fan_out, kubernetes, logs, memory, stall, two_nodes, zips};
 
 type Benchmark = (&'static str, fn() -> std::pin::Pin<Box<dyn Future<Output = Vec<Finding>>>>);
 
@@ -18,6 +18,7 @@ const BENCHMARKS: &[Benchmark] = benchmarks! {
     "reconnect" => documents::reconnect_storm,
     "stall" => stall::stalled_reader,
     "two_nodes" => two_nodes::two_nodes,
+    "kubernetes" => kubernetes::runs,
     "submit" => logs::submit_to_line,
     "large_log" => logs::large_log,
     "zip" => zips::gibibyte,
