@@ -9,10 +9,24 @@ use std::{
 };
 
 /// Wall clock in milliseconds since the Unix epoch. Clones share one offset.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Clock {
     /// Added to the system's time; also held by the test that moves the clock.
     offset_ms: Arc<AtomicI64>,
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self { offset_ms: Arc::new(AtomicI64::new(offset_of_this_process())) }
+    }
+}
+
+/// How far the clock of this process is off, in milliseconds: not at all, unless a test says so. Never in release builds.
+fn offset_of_this_process() -> i64 {
+    if !cfg!(debug_assertions) {
+        return 0;
+    }
+    std::env::var("CODEROOM_TEST_CLOCK_OFFSET_MS").ok().and_then(|offset| offset.parse().ok()).unwrap_or(0)
 }
 
 impl Clock {

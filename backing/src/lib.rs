@@ -6,6 +6,7 @@
 
 pub mod bus;
 pub mod clock;
+pub mod fault_point;
 pub mod objects;
 pub mod queue;
 pub mod tables;

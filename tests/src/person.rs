@@ -41,6 +41,12 @@ impl Person {
         Self { token: token.into(), ..self.clone() }
     }
 
+    /// The same person at another node.
+    #[must_use]
+    pub fn at(&self, server: &Server) -> Self {
+        Self { url: server.url(), ..self.clone() }
+    }
+
     /// A new user with a token of their own; called by an administrator.
     ///
     /// # Panics

@@ -7,6 +7,7 @@ pub mod editing;
 pub mod floods;
 pub mod hostile_sequences;
 pub mod hostile_sockets;
+pub mod moments;
 pub mod nodes;
 pub mod pods;
 pub mod running;

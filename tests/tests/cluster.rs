@@ -2,7 +2,7 @@
 //! `coderoom-services`.
 
 use coderoom_tests::{
-    scenarios::{crash, doors, editing, hostile_sockets, nodes, pods, running, services, strangers},
+    scenarios::{crash, doors, editing, hostile_sockets, moments, nodes, pods, running, services, strangers},
     server::Deployment::Cluster,
 };
 
@@ -26,6 +26,9 @@ scenarios! {
     nodes::rolling_restart_loses_nothing(),
     nodes::nodes_that_write_the_same_files_never_wait_for_each_other(),
     nodes::killed_worker_comes_back_to_its_run(),
+    moments::server_killed_between_commit_and_publish_loses_no_edit(),
+    moments::server_killed_between_commit_and_doorbell_loses_no_run(),
+    moments::clocks_five_minutes_off_change_nothing(),
     pods::run_goes_to_a_pod_and_its_log_comes_back(),
     crash::kill_while_typing_loses_nothing_acknowledged(Cluster),
     crash::kill_while_a_run_prints_keeps_its_log(Cluster),
@@ -48,4 +51,5 @@ scenarios! {
     services::killed_rabbitmq_loses_no_run(),
     services::frozen_rabbitmq_loses_no_run(),
     services::purged_queue_loses_no_run(),
+    services::deleted_queue_loses_no_run(),
 }

@@ -12,6 +12,7 @@ use std::{
 use bytes::Bytes;
 use coderoom_backing::{
     clock::Clock,
+    fault_point::fault_point,
     tables::{Tables, TablesError},
 };
 use coderoom_protocol::ids::{FileId, TaskId};
@@ -163,6 +164,7 @@ impl GroupCommit {
         loop {
             match self.commit(&rows).await {
                 Ok(results) => {
+                    fault_point("edits-stored");
                     metrics::histogram!("coderoom_commit_seconds").record(started.elapsed().as_secs_f64());
                     for (row, result) in rows.into_iter().zip(results) {
                         self.settle(row.edits, result);

@@ -247,3 +247,38 @@ pub async fn purged_queue_loses_no_run() {
     })
     .await;
 }
+
+/// The queue is deleted while a worker consumes from it, which the broker tells it by `basic.cancel`.
+pub async fn deleted_queue_loses_no_run() {
+    let rabbitmq = block_in_place(RabbitMq::start);
+    let cluster = Cluster::at(&Addresses { rabbitmq: rabbitmq.url(), ..Addresses::of_this_run() });
+    let server = cluster.server(&[]).await;
+    let admin = Person::admin(&server);
+    let consumers = || {
+        let list = rabbitmq.control(&["list_queues", "-q", "-p", rabbitmq.vhost(), "name", "consumers"]);
+        let of_queue = list.lines().find(|line| line.starts_with(cluster.queue())).map(str::to_owned);
+        of_queue.and_then(|line| line.split_whitespace().nth(1)?.parse::<u32>().ok())
+    };
+    let consumed = async || {
+        until(async || match block_in_place(consumers) {
+            Some(1..) => Ok(()),
+            other => Err(format!("the queue has {other:?} consumers")),
+        })
+        .await;
+    };
+    let task = admin.create_task("queue", "python").await;
+    for turn in 0..2 {
+        consumed().await;
+        block_in_place(|| rabbitmq.control(&["delete_queue", "-p", rabbitmq.vhost(), cluster.queue()]));
+        let run = admin.submit(task, Some("echo here")).await;
+        let ended = admin.wait_for_end(run).await;
+        assert_eq!(ended["state"], 3, "turn {turn}: {ended}\n{}", server.log());
+    }
+    // It is made again, and consumed.
+    consumed().await;
+    until(async || {
+        let (status, body) = server.ready().await;
+        if status == 200 { Ok(()) } else { Err(format!("/health/ready answers {status} {body}")) }
+    })
+    .await;
+}

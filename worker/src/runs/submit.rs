@@ -2,6 +2,7 @@
 //! Also running an earlier snapshot again.
 
 use coderoom_backing::{
+    fault_point::fault_point,
     tables::{Sql, TablesError, Tx},
     values,
 };
@@ -132,6 +133,7 @@ impl Runs {
         if let Err(fault) = self.store(run, &draft).await {
             return Err(self.not_stored(run, &draft, fault).await);
         }
+        fault_point("run-stored");
         // Before the bell, so that the room hears that it waits before it hears that it runs.
         let announced = self.announce(run).await;
         self.ring_soon(run);
