@@ -48,7 +48,7 @@ bench: web
 ## Pictures of every page in light and dark, into docs/screenshots.
 screenshots: web
 	@scripts/install run test
-	cargo build --workspace --bins --quiet
+	cargo build --workspace --all-features --bins --quiet
 	@cd tests/browser && PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm ci --no-audit --no-fund --loglevel=error
 	@cd tests/browser && CODEROOM_BIN=$(CARGO_TARGET_DIR)/debug/coderoom node screenshots.mjs
 

@@ -41,14 +41,21 @@ def counts(output: str, passed: str, failed: str) -> tuple[int, int]:
 ON_POSTGRES = "(package(coderoom-worker) and (binary(engine) or test(/^log::/))) or (package(coderoom-server) and (binary(tasks) or test(/^rooms::/)))"
 
 
-def nextest(*arguments: str) -> tuple[int, int, int]:
-    """Runs Rust tests below private backing services."""
+SERVICES = str(TARGET / "debug/coderoom-services")
+
+
+def build() -> int:
     # With the tests, so that dependencies are built once, with one set of features.
     code, _ = run(["cargo", "build", "--workspace", "--all-features", "--bins", "--tests", "--quiet"])
+    return code
+
+
+def nextest(*arguments: str) -> tuple[int, int, int]:
+    """Runs Rust tests below private backing services."""
+    code = build()
     if code:
         return code, 0, 0
-    services = str(TARGET / "debug/coderoom-services")
-    code, output = run([services, "cargo", "nextest", "run", "--workspace", "--all-features", "--no-fail-fast", "--status-level", "fail", "--final-status-level", "slow", *arguments])
+    code, output = run([SERVICES, "cargo", "nextest", "run", "--workspace", "--all-features", "--no-fail-fast", "--status-level", "fail", "--final-status-level", "slow", *arguments])
     summary = (re.findall(r"Summary \[.*", output) or [""])[-1]
     return code, *counts(summary, r"(\d+) passed", r"(\d+) (?:failed|timed out)")
 
@@ -79,9 +86,20 @@ def clients() -> tuple[int, int, int]:
     return code, *counts(output, r"(?m)^(?:#|ℹ) pass (\d+)", r"(?m)^(?:#|ℹ) fail (\d+)")
 
 
+# Browser tests that run a second time, with two servers of the cluster deployment: what depends on where things are kept.
+ON_CLUSTER = ["two-people.test.mjs", "files.test.mjs", "log.test.mjs"]
+
+
 def browser() -> tuple[int, int, int]:
-    code, output = run(["bash", "tests/browser/run.sh"])
-    return code, *counts(output, r"(?m)^(?:#|ℹ) pass (\d+)", r"(?m)^(?:#|ℹ) fail (\d+)")
+    code = build()
+    if code:
+        return code, 0, 0
+    embedded, output = run(["bash", "tests/browser/run.sh"])
+    cluster, again = run(["env", "DEPLOYMENT=cluster", SERVICES, "bash", "tests/browser/run.sh", *ON_CLUSTER])
+    passed, failed = counts(output + again, r"(?m)^(?:#|ℹ) pass (\d+)", r"(?m)^(?:#|ℹ) fail (\d+)")
+    # A pass that died without counts must not hide behind the other's.
+    failed += sum(1 for died, text in ((embedded, output), (cluster, again)) if died and not re.search(r"(?m)^(?:#|ℹ) fail [1-9]", text))
+    return embedded or cluster, passed, failed
 
 
 def deploy() -> tuple[int, int, int]:

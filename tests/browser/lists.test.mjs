@@ -41,7 +41,8 @@ const listed = (...wanted) => until(async () => JSON.stringify((await names()).s
 async function fits(page, where) {
   const beyond = await page.evaluate(() => {
     const all = [...document.querySelectorAll("button, a, input, select, h1, h2, dialog")].filter((each) => each.offsetParent !== null && !each.closest(".hidden-text, .tab-bar, .cm-editor"));
-    const out = all.filter((each) => each.getBoundingClientRect().right > innerWidth + 1 || each.getBoundingClientRect().left < -1).map((each) => each.outerHTML.slice(0, 120));
+    const edge = (each) => (each.closest("dialog") ?? document.documentElement).getBoundingClientRect();
+    const out = all.filter((each) => each.getBoundingClientRect().right > edge(each).right + 1 || each.getBoundingClientRect().left < edge(each).left - 1).map((each) => each.outerHTML.slice(0, 120));
     return document.documentElement.scrollWidth > innerWidth ? [...out, `the page is ${document.documentElement.scrollWidth} wide`] : out;
   });
   assert.deepEqual(beyond, [], `${where} at ${SMALL.width}x${SMALL.height}`);
@@ -103,6 +104,8 @@ test("a task is deleted only after the question, and is gone for those in it", a
 test("the pages of a task fit into a small window", async () => {
   await openTask(ana, server, tasks["First steps 第一步"]);
   await ana.locator(".run-state.state-4").waitFor();
+  await server.call("POST", `/tasks/${tasks["First steps 第一步"]}/runs`, { command: "true", remarks: "a remark that is longer than any list of runs is wide, and so on and on and on and on" });
+  await ana.locator(".run-state.state-3").waitFor();
   await fits(ana, "a task");
   await ana.getByRole("button", { name: "Share" }).click();
   await ana.locator(".members li").nth(1).waitFor();

@@ -35,6 +35,9 @@ for city, values in sorted(totals.items()):
 print("only 2 days in the table", file=sys.stderr)
 `;
 
+/** What ran first: the comparison is with this one. */
+const FIRST = MAIN.replace("\nfrom lib.report import bar\n", "").replace(" {bar(mean)}", "").replace("Compares the temperatures of two cities.", "Mean temperatures.");
+
 mkdirSync(OUT, { recursive: true });
 const server = await startServer();
 const browser = await startBrowser();
@@ -46,7 +49,7 @@ try {
   const put = (path, text) => server.call("PUT", `/tasks/${task}/files/${path.split("/").map(encodeURIComponent).join("/")}`, text);
   for (const [path, text] of Object.entries(FILES)) await put(path, text);
   await put("logo.png", new Uint8Array([137, 80, 78, 71, 0, 255, 254]));
-  await put("run.py", MAIN);
+  await put("run.py", FIRST);
   for (const [name, language, role] of [["Sorting lists", "scala", "viewer"], ["Linear model", "r", "editor"], ["First steps", "python", "owner"]]) await server.task(name, language, { "Ana Bauer": role });
 
   const other = await signedIn(browser, server, bo, errors);
@@ -54,8 +57,21 @@ try {
   await other.locator(".cm-line").filter({ hasText: "totals = {}" }).click();
   await other.keyboard.press("Home");
   await other.keyboard.press("Shift+End");
+  const ran = async (number, state) => {
+    await other.getByRole("button", { name: `#${number} · ` }).waitFor();
+    await other.locator(`.run-state.state-${state}`).waitFor();
+  };
   await other.keyboard.press("Control+Enter");
-  await other.locator(".state-3").first().waitFor();
+  await ran(1, 3);
+  await server.call("POST", `/tasks/${task}/runs`, { command: "python3 run.py --year 2025", remarks: "the whole year" });
+  await ran(2, 3);
+  await put("run.py", `${MAIN}sys.exit(1)\n`);
+  await other.keyboard.press("Control+Enter");
+  await ran(3, 4);
+  await put("run.py", MAIN);
+  await other.keyboard.press("Control+Enter");
+  await ran(4, 3);
+  const { url: invitation } = await server.call("POST", `/tasks/${task}/links`, { role: "editor", note: "" });
 
   for (const scheme of ["light", "dark"]) {
     const shot = (page, name) => page.screenshot({ path: join(OUT, `${name}-${scheme}.png`) });
@@ -76,8 +92,21 @@ try {
     await other.locator(".cm-line").filter({ hasText: "totals = {}" }).click();
     await other.keyboard.press("Home");
     await other.keyboard.press("Shift+End");
-    await page.locator(".other-caret").waitFor();
+    await page.locator(".other-selection").waitFor();
     await shot(page, "task");
+    await page.keyboard.press("Control+p");
+    await page.keyboard.type("t");
+    await page.getByRole("option").nth(1).waitFor();
+    await shot(page, "quick-open");
+    await page.keyboard.press("Escape");
+    await page.getByTitle("All runs").click();
+    await page.locator(".run-list li").nth(3).waitFor();
+    await shot(page, "runs");
+    await page.getByRole("button", { name: "Compare run 4" }).click();
+    await page.getByRole("menuitem", { name: "#1 · " }).click();
+    await page.getByRole("dialog", { name: "Compare" }).locator(".cm-changedText").first().waitFor();
+    await shot(page, "compare");
+    await page.keyboard.press("Escape");
     await page.getByRole("button", { name: "Share" }).click();
     await page.locator(".members li").nth(2).waitFor();
     await shot(page, "share");
@@ -92,13 +121,24 @@ try {
     await page.getByRole("menu").waitFor();
     await shot(page, "file-menu");
     await page.keyboard.press("Escape");
+    await page.goto(invitation);
+    await page.getByRole("heading", { name: /^Join/ }).waitFor();
+    await shot(page, "join");
     await page.goto(`${server.url}/account`);
     await page.locator(".token-list li").first().waitFor();
+    // Of the pages before this one.
+    const others = page.getByRole("button", { name: "Sign out all others" });
+    if (await others.count()) await others.click();
+    await others.waitFor({ state: "hidden" });
     await page.getByPlaceholder("What it is for").fill("laptop");
     await page.getByRole("button", { name: "Make a token" }).click();
     await page.locator(".secret").waitFor();
     await page.locator(".secret code").evaluate((code) => (code.textContent = "crt_…"));
+    await page.locator(".account-page main").evaluate((main) => main.scrollTo(0, 0));
     await shot(page, "account");
+    await page.getByRole("button", { name: "Delete the token laptop?" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
+    await page.getByRole("button", { name: "Delete the token laptop?" }).waitFor({ state: "hidden" });
     await page.context().close();
 
     const small = await signedIn(browser, server, ana, errors, { colorScheme: scheme, viewport: { width: 1024, height: 700 }, locale: "en" });

@@ -29,13 +29,13 @@ export function RunPanel() {
       <div class="run-bar">
         <button class="plain run-name" title={texts.history} onClick={() => (historyIsOpen.value = true)}>
           <span class={`dot state-${run.state}`} />
-          {texts.line(run.number, run.user_name, when(run.submitted_at))}
+          <span>{texts.line(run.number, run.user_name, when(run.submitted_at))}</span>
           <Icon name="chevron" />
         </button>
         <span class={`run-state state-${run.state}`} role="status">
           {stateOf(run)}
         </span>
-        <span class="quiet wide-only">{isFinal(run) ? timeOf(run) : ""}</span>
+        <span class="quiet run-time">{isFinal(run) ? timeOf(run) : ""}</span>
         <span class="space" />
         {!isFinal(run) && mayEdit && (
           <button onClick={stop}>
@@ -49,7 +49,7 @@ export function RunPanel() {
             {texts.again}
           </button>
         )}
-        <button class="wide-only" onClick={() => compare(run.id, NOW)}>
+        <button class="compare-now" onClick={() => compare(run.id, NOW)}>
           <Icon name="compare" />
           {texts.compareNow}
         </button>
