@@ -12,6 +12,7 @@
 
 mod deletes;
 pub(crate) mod grammar;
+mod growth;
 mod order;
 mod state_vector;
 

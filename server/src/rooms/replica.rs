@@ -152,6 +152,15 @@ impl Deleted {
         Self(merged.collect())
     }
 
+    /// How many units of a range are not deleted.
+    pub(super) fn left_of(&self, range: DeleteRange) -> u32 {
+        let Some(ranges) = self.0.get(&range.client) else { return range.end - range.start };
+        let first = ranges.partition_point(|known| known.end <= range.start);
+        let gone = ranges[first..].iter().take_while(|known| known.start < range.end);
+        let gone = gone.map(|known| known.end.min(range.end) - known.start.max(range.start)).sum::<u32>();
+        range.end - range.start - gone
+    }
+
     /// Whether all of a range is deleted.
     pub(super) fn covers(&self, range: DeleteRange) -> bool {
         let Some(ranges) = self.0.get(&range.client) else { return false };

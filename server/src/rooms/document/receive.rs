@@ -150,7 +150,7 @@ impl Live {
         file: coderoom_protocol::ids::FileId,
         may_be_behind: bool,
     ) -> Verdict {
-        let facts = match gate::check(update, |client| self.accepted.get(client)) {
+        let mut facts = match gate::check(update, |client| self.accepted.get(client)) {
             Ok(facts) => facts,
             // The client may come from another node, and have what this one has not heard of yet.
             Err(refusal) if refusal.needs_resync() && may_be_behind => return Verdict::CatchUp,
@@ -173,7 +173,11 @@ impl Live {
             around.notices.push((NoticeCode::ReadOnly, file, words.into()));
             return Verdict::Refuse;
         }
-        if !self.fits(facts.inserted_bytes, settings.max_text_bytes) {
+        let limit = settings.max_text_bytes;
+        if !self.fits(facts.inserted_bytes, limit) || around.space.lacks(facts.inserted_bytes) {
+            facts.inserted_bytes = self.growth(&facts, update);
+        }
+        if !self.fits(facts.inserted_bytes, limit) {
             metrics::counter!("coderoom_updates_refused_total", "reason" => "too_large").increment(1);
             let words = "The file is as large as a text file may be.";
             around.notices.push((NoticeCode::ReadOnly, file, words.into()));
@@ -208,11 +212,27 @@ impl Live {
         if facts.delete_ranges == 0 {
             return true;
         }
+        self.find_deleted();
+        let Some(deleted) = &self.cache.deleted else { return false };
+        facts.adds_nothing(update, |client| self.accepted.get(client), |range| deleted.covers(range))
+    }
+
+    /// Most bytes by which the text grows, with a second look at what the update deletes. Only when nothing is in flight: the
+    /// document does not know yet what that deletes.
+    fn growth(&mut self, facts: &Facts, update: &[u8]) -> u64 {
+        if !self.in_flight.is_empty() {
+            return facts.inserted_bytes;
+        }
+        self.find_deleted();
+        let Some(deleted) = &self.cache.deleted else { return facts.inserted_bytes };
+        let growth = facts.growth(update, |client| self.accepted.get(client), |range| deleted.left_of(range));
+        u64::try_from(growth).unwrap_or(0)
+    }
+
+    fn find_deleted(&mut self) {
         if self.cache.deleted.is_none() {
             self.cache.deleted = self.replica.as_ref().and_then(|replica| replica.deleted().ok());
         }
-        let Some(deleted) = &self.cache.deleted else { return false };
-        facts.adds_nothing(update, |client| self.accepted.get(client), |range| deleted.covers(range))
     }
 
     /// Whether the text may grow by `bytes`. The bound only grows; when it says no, the text itself is asked.

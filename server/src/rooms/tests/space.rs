@@ -34,6 +34,22 @@ async fn typing_ends_exactly_at_the_bound_of_the_task() {
 }
 
 #[tokio::test]
+async fn a_full_text_takes_what_comes_together_with_a_deletion() {
+    let node = Node::start(RoomSettings { max_text_bytes: 20, ..RoomSettings::default() }).await;
+    let file = node.file("0123456789abcde").await;
+    let mut ann = node.synced(file).await;
+    // As somebody sends it who typed and deleted without a connection.
+    let (typed, deleted) = (ann.edit(0, 0, "xxxxxxxxxx"), ann.edit(10, 8, ""));
+    ann.send_update(yrs::merge_updates_v1([typed, deleted]).unwrap()).await;
+    ann.wait_answers(&[true, true]).await;
+    assert_eq!(node.stored_text(file).await, "xxxxxxxxxx89abcde");
+    let (typed, deleted) = (ann.edit(0, 0, "yyyyyyyy"), ann.edit(8, 4, ""));
+    ann.send_update(yrs::merge_updates_v1([typed, deleted]).unwrap()).await;
+    ann.wait_answers(&[true, true, false]).await;
+    assert_eq!(node.stored_text(file).await, "xxxxxxxxxx89abcde", "one byte more is refused");
+}
+
+#[tokio::test]
 async fn space_that_another_file_frees_is_used_again() {
     let node = Node::start(limited(20)).await;
     let (file, other) = (node.file("0123456789").await, node.file("abcdefghij").await);
