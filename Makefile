@@ -60,9 +60,10 @@ bench-web: web
 	@cd tests/browser && PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm ci --no-audit --no-fund --loglevel=error
 	@cd tests/browser && CODEROOM_BIN=$(CARGO_TARGET_DIR)/$(PROFILE)/coderoom node bench.mjs
 
-## Format, lints, and that generated files are current: what .ci/run does before the tests.
+## Format, lints, dependencies (deny.toml), and that generated files are current: what .ci/run does before the tests.
 check:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --all-features -- -D warnings
+	scripts/check-dependencies
 	cargo run -q -p coderoom-protocol --bin generate-types -- --check
 	cd web && npx tsc --noEmit
