@@ -3,7 +3,7 @@
 
 `scripts/test.py NAME…` runs only the suites with these names. Each suite is a real process; a suite that dies without
 counts is one failure. The Rust suites run below `coderoom-services`, which starts private backing services and stops them; `postgres` is
-those of them again that work on tables, with PostgreSQL in place of SQLite, when it is asked for by name.
+those of them again that work on tables, with PostgreSQL in place of SQLite.
 """
 
 import os
@@ -109,11 +109,27 @@ def deploy() -> tuple[int, int, int]:
     return code, ran - failed, failed
 
 
-SUITES = {"rust": rust, "postgres": postgres, "web": web, "clients": clients, "browser": browser, "deploy": deploy}
+def schemathesis() -> tuple[int, int, int]:
+    code, _ = run(["cargo", "build", "--workspace", "--all-features", "--bins", "--quiet"])
+    if code:
+        return code, 0, 0
+    code, output = run([sys.executable, "tests/schemathesis/run.py"])
+    return code, *counts(output, r"(?m)^(\d+) passed, \d+ failed$", r"(?m)^\d+ passed, (\d+) failed$")
+
+
+SUITES = {
+    "rust": rust,
+    "postgres": postgres,
+    "schemathesis": schemathesis,
+    "web": web,
+    "clients": clients,
+    "browser": browser,
+    "deploy": deploy,
+}
 
 
 def main() -> int:
-    wanted = sys.argv[1:] or [name for name in SUITES if name != "postgres"]
+    wanted = sys.argv[1:] or list(SUITES)
     passed = failed = 0
     for name in wanted:
         if name not in SUITES:

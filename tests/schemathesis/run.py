@@ -2,9 +2,10 @@
 """Sends what the OpenAPI document allows, and what it does not, to a real server: no 500, no undocumented status.
 
 Starts a private server (CODEROOM_BIN), runs schemathesis on it with a seed that is printed, and ends with `N passed, N failed`,
-where each operation counts once. schemathesis lives in a virtual environment below ~/.cache/coderoom, made when it is missing.
+where each operation counts once. Tasks, a run and a user that are there stand in its paths, so that what lies behind is reached. schemathesis lives in a virtual environment below ~/.cache/coderoom, made when it is missing.
 """
 
+import json
 import os
 import random
 import re
@@ -21,6 +22,8 @@ TOOL = CACHE / "schemathesis"
 VERSION = "schemathesis>=4,<5"
 TOKEN = "schemathesis-admin-token-0123456789"
 EXAMPLES = os.environ.get("CODEROOM_SCHEMATHESIS_EXAMPLES", "15")
+# The whole run, in seconds: what is left of the random part by then is left out.
+LONGEST_S = "130"
 # What would end the server or the account that asks; and the import of zips, which the tool cannot write (mutated ones have a
 # test of their own beside the code).
 LEFT_OUT = r"/admin/drain$|/sign-out$|/users/\{user\}/(suspend|reset)$|/me/password$|/import$"
@@ -30,8 +33,12 @@ def install() -> None:
     """Makes the virtual environment when it is not there."""
     if (TOOL / "bin/st").exists():
         return
-    subprocess.run([sys.executable, "-m", "venv", str(TOOL)], check=True)
-    subprocess.run([str(TOOL / "bin/pip"), "install", "--quiet", VERSION], check=True)
+    made = subprocess.run([sys.executable, "-m", "venv", str(TOOL)]).returncode == 0
+    pip = [str(TOOL / "bin/pip"), "--disable-pip-version-check", "install", "--quiet", VERSION]
+    if not made or subprocess.run(pip).returncode:
+        print("schemathesis could not be installed: the package index was not reached, or says no")
+        print("0 passed, 1 failed")
+        sys.exit(1)
 
 
 def free_port() -> int:
@@ -51,6 +58,29 @@ def wait_until_served(url: str, server: subprocess.Popen) -> None:
         except OSError:
             time.sleep(0.1)
     sys.exit("the server did not serve within 60 s")
+
+
+def call(url: str, method: str, path: str, body: dict | None = None) -> dict:
+    """A request of the administrator, which must succeed."""
+    data = None if body is None else json.dumps(body).encode()
+    headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
+    request = urllib.request.Request(f"{url}/api/v1{path}", data=data, headers=headers, method=method)
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.loads(answer.read() or b"{}")
+
+
+def populate(url: str) -> str:
+    """Makes what the paths name; gives it as schemathesis' settings."""
+    tasks = [call(url, "POST", "/tasks", {"name": f"task {number}", "language": "python"})["id"] for number in range(3)]
+    submitted = call(url, "POST", f"/tasks/{tasks[0]}/runs", {"command": "mkdir -p output; echo x > output/x; echo done"})
+    user = call(url, "POST", "/users", {"name": "somebody", "password": "a long enough password"})
+    common = {"path.task": tasks[0], "path.run": submitted["run"]["id"], "path.user": user["name"], "path.provider": "nobody"}
+    # Who deletes a task, or hands it over, deletes one that nothing else needs.
+    apart = {"DELETE /api/v1/tasks/{task}": tasks[1], "DELETE /api/v1/tasks/{task}/files/{path}": tasks[2]}
+    lines = ["[parameters]"] + [f"{json.dumps(name)} = {json.dumps(value)}" for name, value in common.items()]
+    for operation, task in apart.items():
+        lines += ["[[operations]]", f"include-name = {json.dumps(operation)}", "[operations.parameters]", f'"path.task" = {json.dumps(task)}']
+    return "\n".join(lines) + "\n"
 
 
 def main() -> int:
@@ -73,12 +103,14 @@ def main() -> int:
         try:
             wait_until_served(url, server)
             print(f"seed {seed}; again with CODEROOM_SEED={seed}", flush=True)
+            settings = Path(folder) / "schemathesis.toml"
+            settings.write_text(populate(url))
             check = [
-                str(TOOL / "bin/st"), "run", f"{url}/api/openapi.json", "--url", url,
+                str(TOOL / "bin/st"), "--config-file", str(settings), "run", f"{url}/api/openapi.json", "--url", url,
                 "--header", f"Authorization: Bearer {TOKEN}",
                 "--checks", "not_a_server_error,status_code_conformance",
                 "--max-examples", EXAMPLES, "--seed", seed, "--exclude-path-regex", LEFT_OUT,
-                "--phases", "examples,coverage,fuzzing", "--request-timeout", "20", "--continue-on-failure", "--no-color",
+                "--phases", "examples,coverage,fuzzing", "--max-time", LONGEST_S, "--request-timeout", "20", "--continue-on-failure", "--no-color",
             ]
             result = subprocess.run(check, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
             print(result.stdout)
