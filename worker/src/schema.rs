@@ -25,6 +25,7 @@ pub const MIGRATIONS: &[Migration] = &[
     change!(7, "0007_audit"),
     change!(8, "0008_nodes"),
     change!(9, "0009_task_remains"),
+    change!(10, "0010_lasting_roles"),
 ];
 
 #[cfg(test)]

@@ -33,6 +33,15 @@ pub(super) struct Place {
     pub(super) until: i64,
 }
 
+/// What a membership's row (`m`) says at a time (a placeholder): the role, and when it ends. Who came by a link that has ended
+/// is again what they were for good before.
+pub(in crate::people) fn live_role(now: &str) -> String {
+    format!(
+        "CASE WHEN m.expires_at <= {now} THEN m.lasting_role ELSE m.role END, \
+         CASE WHEN m.expires_at <= {now} THEN NULL ELSE m.expires_at END"
+    )
+}
+
 impl Place {
     /// The role of somebody, as far as their credential goes; not yet clipped to its ceiling.
     pub(super) fn role_of(self, is_admin: bool) -> Option<Role> {
@@ -70,10 +79,11 @@ impl People {
         if let Some(place) = self.inner.roles.get(&key).await.filter(|place| now < place.until) {
             return Ok(Some(place));
         }
-        let sql = "SELECT u.is_admin, m.role, m.expires_at FROM tasks t \
-                   JOIN users u ON u.id = $2 AND u.suspended_at IS NULL \
-                   LEFT JOIN members m ON m.task_id = t.id AND m.user_id = u.id \
-                   AND (m.expires_at IS NULL OR m.expires_at > $3) WHERE t.id = $1";
+        let sql = format!(
+            "SELECT u.is_admin, {} FROM tasks t JOIN users u ON u.id = $2 AND u.suspended_at IS NULL \
+             LEFT JOIN members m ON m.task_id = t.id AND m.user_id = u.id WHERE t.id = $1",
+            live_role("$3")
+        );
         let values = values![task.to_string(), user.to_string(), now];
         let Some(row) = self.inner.tables.query_opt(sql, values).await.map_err(store_failed)? else { return Ok(None) };
         let place = Place {
@@ -116,8 +126,12 @@ impl People {
 
     /// The members of a task, ordered by name. The caller has checked that the asker may know.
     pub async fn members(&self, task: TaskId) -> Result<Vec<Member>, WireError> {
-        let sql = "SELECT u.id, u.name, m.role, m.expires_at, m.link_id FROM members m JOIN users u ON u.id = m.user_id \
-                   WHERE m.task_id = $1 AND (m.expires_at IS NULL OR m.expires_at > $2) ORDER BY u.name_key";
+        let sql = format!(
+            "SELECT u.id, u.name, {}, CASE WHEN m.expires_at <= $2 THEN NULL ELSE m.link_id END \
+             FROM members m JOIN users u ON u.id = m.user_id WHERE m.task_id = $1 \
+             AND (m.expires_at IS NULL OR m.expires_at > $2 OR m.lasting_role IS NOT NULL) ORDER BY u.name_key",
+            live_role("$2")
+        );
         let values = values![task.to_string(), self.inner.clock.now_ms()];
         let rows = self.inner.tables.query(sql, values).await.map_err(store_failed)?;
         let mut members = Vec::with_capacity(rows.len());
@@ -172,7 +186,8 @@ impl People {
         let mut tx = self.inner.tables.begin().await.map_err(store_failed)?;
         lock_task(&mut tx, task).await?;
         put_member(&mut tx, task, to.id, Role::Owner, None, None).await?;
-        let sql = "UPDATE members SET role = $3, expires_at = NULL, link_id = NULL WHERE task_id = $1 AND user_id = $2";
+        let sql = "UPDATE members SET role = $3, expires_at = NULL, link_id = NULL, lasting_role = NULL \
+                   WHERE task_id = $1 AND user_id = $2";
         let values = values![task.to_string(), by.user.to_string(), stay_as.as_str()];
         tx.execute(sql, values).await.map_err(store_failed)?;
         tx.commit().await.map_err(store_failed)?;
@@ -232,7 +247,8 @@ impl People {
     }
 }
 
-/// Writes a membership.
+/// Writes a membership. One that depends on a link keeps the role that was given for good before, for when the link has ended;
+/// one by name replaces all.
 pub(super) async fn put_member(
     tx: &mut Tx,
     task: TaskId,
@@ -243,7 +259,8 @@ pub(super) async fn put_member(
 ) -> Result<(), WireError> {
     let sql = "INSERT INTO members (task_id, user_id, role, expires_at, link_id) VALUES ($1, $2, $3, $4, $5) \
                ON CONFLICT (task_id, user_id) DO UPDATE SET role = excluded.role, expires_at = excluded.expires_at, \
-               link_id = excluded.link_id";
+               link_id = excluded.link_id, lasting_role = CASE WHEN excluded.link_id IS NULL THEN NULL \
+               WHEN members.expires_at IS NULL AND members.link_id IS NULL THEN members.role ELSE members.lasting_role END";
     let values = values![task.to_string(), user.to_string(), role.as_str(), expires_at, link];
     tx.execute(sql, values).await.map(|_| ()).map_err(store_failed)
 }

@@ -1,5 +1,5 @@
 //! Links that invite into a task. The tables hold the hash of a code only. Who comes by a link depends on it: when it ends,
-//! so does the membership, unless the link keeps or an owner has given a role by name meanwhile.
+//! so does what it gave, unless the link keeps or an owner has given a role by name meanwhile: a member is again what they were.
 
 use coderoom_backing::{
     tables::{Row, Tx},
@@ -120,7 +120,7 @@ impl People {
         rows.iter().map(read_link).collect::<Result<_, _>>().map_err(store_failed)
     }
 
-    /// Deletes a link, as an owner. Who depends on it is no member any more. `not_found` when the task has no such link.
+    /// Deletes a link, as an owner. Who depends on it is again what they were before. `not_found` when the task has no such link.
     pub async fn delete_share_link(&self, by: &Identity, task: TaskId, link: Uuid) -> Result<(), WireError> {
         self.require(by, task, Right::Own).await?;
         let mut tx = self.inner.tables.begin().await.map_err(store_failed)?;
@@ -129,8 +129,14 @@ impl People {
         if tx.execute(sql, values![link.to_string(), task.to_string()]).await.map_err(store_failed)? == 0 {
             return Err(WireError::new(ErrorCode::NotFound, "The task has no such link."));
         }
-        let sql = "DELETE FROM members WHERE task_id = $1 AND link_id = $2 AND role <> 'owner' RETURNING user_id";
-        let gone = tx.query(sql, values![task.to_string(), link.to_string()]).await.map_err(store_failed)?;
+        let mut gone = Vec::new();
+        for sql in [
+            "UPDATE members SET role = lasting_role, expires_at = NULL, link_id = NULL, lasting_role = NULL \
+             WHERE task_id = $1 AND link_id = $2 AND role <> 'owner' AND lasting_role IS NOT NULL RETURNING user_id",
+            "DELETE FROM members WHERE task_id = $1 AND link_id = $2 AND role <> 'owner' RETURNING user_id",
+        ] {
+            gone.extend(tx.query(sql, values![task.to_string(), link.to_string()]).await.map_err(store_failed)?);
+        }
         tx.commit().await.map_err(store_failed)?;
         for row in gone {
             self.announce_role(task, row.parse(0).map_err(store_failed)?).await;
@@ -171,11 +177,10 @@ impl People {
 
     async fn find_link(&self, tx: &mut Tx, code: &str, user: UserId) -> Result<Found, WireError> {
         let now = self.inner.clock.now_ms();
-        let sql = "SELECT l.task_id, t.name, l.role, u.id, u.name, l.id, l.expires_at, l.keeps, m.role, l.max_uses, l.uses \
+        let sql = "SELECT l.task_id, t.name, l.role, u.id, u.name, l.id, l.expires_at, l.keeps, \
+                   CASE WHEN m.expires_at <= $2 THEN m.lasting_role ELSE m.role END, l.max_uses, l.uses \
                    FROM share_links l JOIN tasks t ON t.id = l.task_id JOIN users u ON u.id = l.created_by \
-                   LEFT JOIN members m ON m.task_id = l.task_id AND m.user_id = $3 \
-                   AND (m.expires_at IS NULL OR m.expires_at > $2) \
-                   WHERE l.hash = $1 AND (l.expires_at IS NULL OR l.expires_at > $2)";
+                   LEFT JOIN members m ON m.task_id = l.task_id AND m.user_id = $3 WHERE l.hash = $1 AND (l.expires_at IS NULL OR l.expires_at > $2)";
         let values = values![secrets::hash(code).as_slice(), now, user.to_string()];
         let row = tx.query_opt(sql, values).await.map_err(store_failed)?.ok_or_else(dead_link)?;
         let found = read_found(&row).map_err(store_failed)?;

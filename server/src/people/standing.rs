@@ -66,8 +66,12 @@ impl People {
                 }
             }
         };
-        let member_until = row.opt_int(3)?.unwrap_or(i64::MAX);
-        let member = row.opt_text(2)?.and_then(Role::parse).filter(|_| now < member_until);
+        let (mut member, mut member_until) = (row.opt_text(2)?, row.opt_int(3)?.unwrap_or(i64::MAX));
+        if now >= member_until {
+            // What they are for good, whatever a link gave them for a time.
+            (member, member_until) = (row.opt_text(8)?, i64::MAX);
+        }
+        let member = member.and_then(Role::parse);
         let place = Place { is_admin: row.bool(1)?, role: member, until: member_until };
         let is_owner_as_admin = identity.is_admin && place.is_admin;
         let until = if is_owner_as_admin { credential_until } else { credential_until.min(member_until) };
@@ -77,7 +81,7 @@ impl People {
 }
 
 /// One row for each place whose task and user exist: its index, whether the user is an administrator, role and end of the
-/// membership, the token's id and end, the session's end and last use.
+/// membership, the token's id and end, the session's end and last use, the membership's lasting role.
 fn question(places: usize) -> String {
     let mut asked = String::new();
     for place in 0..places {
@@ -87,7 +91,8 @@ fn question(places: usize) -> String {
     }
     format!(
         "WITH asked (place, user_id, task_id, credential) AS (VALUES {asked}) \
-         SELECT a.place, u.is_admin, m.role, m.expires_at, k.id, k.expires_at, s.expires_at, s.seen_at FROM asked a \
+         SELECT a.place, u.is_admin, m.role, m.expires_at, k.id, k.expires_at, s.expires_at, s.seen_at, m.lasting_role \
+         FROM asked a \
          JOIN users u ON u.id = a.user_id AND u.suspended_at IS NULL JOIN tasks t ON t.id = a.task_id \
          LEFT JOIN members m ON m.task_id = t.id AND m.user_id = u.id \
          LEFT JOIN tokens k ON k.id = a.credential AND k.user_id = u.id \

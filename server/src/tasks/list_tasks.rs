@@ -70,9 +70,9 @@ impl Tasks {
 fn query(identity: &Identity, now: i64, filter: &TaskFilter, limit: u32) -> Result<(String, Vec<Value>), WireError> {
     let membership = if filter.all { "LEFT JOIN" } else { "JOIN" };
     let mut sql = format!(
-        "SELECT t.id, t.name, t.language, t.remarks, m.role, r.state, r.id, u.id, u.name, t.created_at, t.updated_at \
+        "SELECT t.id, t.name, t.language, t.remarks, CASE WHEN m.expires_at <= $2 THEN m.lasting_role ELSE m.role END, r.state, r.id, u.id, u.name, t.created_at, t.updated_at \
          FROM tasks t {membership} members m ON m.task_id = t.id AND m.user_id = $1 \
-         AND (m.expires_at IS NULL OR m.expires_at > $2) LEFT JOIN runs r ON r.task_id = t.id AND r.number = t.run_count \
+         AND (m.expires_at IS NULL OR m.expires_at > $2 OR m.lasting_role IS NOT NULL) LEFT JOIN runs r ON r.task_id = t.id AND r.number = t.run_count \
          LEFT JOIN users u ON u.id = t.created_by WHERE t.import_of IS NULL"
     );
     let mut values = values![identity.user.to_string(), now];
