@@ -8,6 +8,7 @@ mod audit;
 mod changes;
 mod external;
 mod grant;
+mod jwks;
 mod jwt;
 mod links;
 mod members;
@@ -239,7 +240,9 @@ impl People {
             return self.by_token(token).await;
         }
         let Some(hash) = self.session_hash(headers) else { return Ok(None) };
-        let identity = match self.remembered(&hash).await {
+        // A token in the cookie is no session, however well it is remembered.
+        let is_session = |identity: &Identity| matches!(identity.grant.credential, Credential::Session(_));
+        let identity = match self.remembered(&hash).await.filter(is_session) {
             Some(identity) => Some(identity),
             None => {
                 let found = self.find_session(hash).await?;
@@ -267,7 +270,10 @@ impl People {
         let now = self.inner.clock.now_ms();
         let idle_before = now - ms(self.inner.settings.session_idle);
         let sessions = "DELETE FROM sessions WHERE expires_at <= $1 OR seen_at <= $2";
-        let mut statements = vec![Statement::new(sessions, values![now, idle_before])];
+        let fallen_back = "UPDATE members SET role = lasting_role, expires_at = NULL, link_id = NULL, lasting_role = NULL \
+                           WHERE expires_at <= $1 AND lasting_role IS NOT NULL";
+        let mut statements =
+            vec![Statement::new(sessions, values![now, idle_before]), Statement::new(fallen_back, values![now])];
         let others = ["sign_in_links", "pending_sign_ins", "members", "share_links"];
         statements.extend(
             others.map(|table| Statement::new(format!("DELETE FROM {table} WHERE expires_at <= $1"), values![now])),

@@ -3,7 +3,7 @@
 use axum::{
     Json,
     extract::{Path, Request, State},
-    http::{HeaderMap, StatusCode},
+    http::StatusCode,
     middleware::Next,
     response::Response,
 };
@@ -39,12 +39,8 @@ async fn list_sessions(State(app): State<App>, Account(identity): Account) -> Ht
 /// Ends all sessions of the caller but the one that asks. Their open sockets end too.
 #[utoipa::path(delete, path = "/sessions", tag = "people", responses(
     (status = 204), (status = 403, description = "not_allowed: the token")))]
-async fn end_other_sessions(
-    State(app): State<App>,
-    Account(identity): Account,
-    headers: HeaderMap,
-) -> HttpResult<StatusCode> {
-    app.people.end_other_sessions(identity.user, &headers).await?;
+async fn end_other_sessions(State(app): State<App>, Account(identity): Account) -> HttpResult<StatusCode> {
+    app.people.end_other_sessions(&identity).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

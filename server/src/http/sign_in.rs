@@ -104,10 +104,9 @@ async fn me(Caller(identity): Caller) -> Json<Me> {
 async fn change_password(
     State(app): State<App>,
     Account(identity): Account,
-    headers: HeaderMap,
     Body(body): Body<PasswordChange>,
 ) -> HttpResult<StatusCode> {
-    app.people.change_password(&identity, body.current, body.new, &headers).await?;
+    app.people.change_password(&identity, body.current, body.new).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -224,15 +224,18 @@ impl People {
             return None;
         }
         let key = secrets::new_secret();
-        let sql = "UPDATE sessions SET hash = $2, old_hash = $1, old_until = $3, keyed_at = $4 WHERE hash = $1";
+        let sql = "UPDATE sessions SET hash = $2, old_hash = $1, old_until = $3, keyed_at = $4 WHERE hash = $1 \
+                   RETURNING expires_at";
         let values = values![hash.as_slice(), secrets::hash(&key).as_slice(), now + OLD_KEY_MS, now];
-        let changed = self.inner.tables.execute(sql, values).await;
+        let changed = self.inner.tables.batch(vec![Statement::new(sql, values)]).await;
         self.inner.known.invalidate(&hash).await;
-        match changed {
+        let expires_at = changed.and_then(|rows| rows.iter().flatten().next().map(|row| row.int(0)).transpose());
+        match expires_at {
             // Another request got the new key.
-            Ok(0) => None,
-            Ok(_) => {
-                let left = known.identity.grant.until.saturating_sub(now) / 1000;
+            Ok(None) => None,
+            Ok(Some(expires_at)) => {
+                // Not the idle end, which moves with every use: the cookie would go while the session is good.
+                let left = expires_at.saturating_sub(now) / 1000;
                 Some(SignedIn { identity: known.identity, key, max_age_s: u64::try_from(left).unwrap_or_default() })
             }
             Err(error) => {
@@ -272,12 +275,15 @@ impl People {
         Ok(())
     }
 
-    /// Ends a user's sessions but the one in these headers.
-    pub async fn end_other_sessions(&self, user: UserId, keep: &HeaderMap) -> Result<(), WireError> {
-        let keep = self.session_hash(keep).unwrap_or_default();
-        let sql = "DELETE FROM sessions WHERE user_id = $1 AND hash <> $2";
-        self.inner.tables.execute(sql, values![user.to_string(), keep.as_slice()]).await.map_err(store_failed)?;
-        self.announce_access(user, None).await;
+    /// Ends somebody's sessions but the one that they come with, whichever of its keys they showed.
+    pub async fn end_other_sessions(&self, by: &Identity) -> Result<(), WireError> {
+        let keep = match &by.grant.credential {
+            Credential::Session(id) => &**id,
+            Credential::Token(_) | Credential::Outside => "",
+        };
+        let sql = "DELETE FROM sessions WHERE user_id = $1 AND id <> $2";
+        self.inner.tables.execute(sql, values![by.user.to_string(), keep]).await.map_err(store_failed)?;
+        self.announce_access(by.user, None).await;
         Ok(())
     }
 }

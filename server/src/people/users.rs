@@ -1,6 +1,5 @@
 //! Users: made, listed and suspended by an administrator. The first one is made when the tables are empty.
 
-use axum::http::HeaderMap;
 use coderoom_backing::{
     tables::{Row, TablesError},
     values,
@@ -172,7 +171,6 @@ impl People {
         identity: &Identity,
         current: Option<String>,
         new: String,
-        headers: &HeaderMap,
     ) -> Result<(), super::SignInError> {
         password::check_rules(&new, self.inner.settings.min_password_length)?;
         let sql = "SELECT password_hash FROM users WHERE id = $1";
@@ -188,7 +186,7 @@ impl People {
         let hash = self.inner.hasher.hash(new).await?;
         let sql = "UPDATE users SET password_hash = $2 WHERE id = $1";
         self.inner.tables.execute(sql, values![identity.user.to_string(), hash]).await.map_err(store_failed)?;
-        self.end_other_sessions(identity.user, headers).await?;
+        self.end_other_sessions(identity).await?;
         Ok(())
     }
 }

@@ -131,6 +131,52 @@ async fn expired_link_ends_memberships_under_open_sockets() {
 }
 
 #[tokio::test]
+async fn lasting_role_comes_back_when_a_link_is_over() {
+    let served = serve(|_| {}).await;
+    let (task, admin, ada) = (served.task().await, served.admin_token(), served.user("ada").await);
+    let members = format!("/api/v1/tasks/{task}/members");
+    let by_name = json!({ "role": "viewer" });
+    served.call(Method::PUT, &format!("{members}/ada"), &admin, by_name, StatusCode::OK).await;
+    let is_viewer = async || {
+        let listed = served.call(Method::GET, &members, &ada, Value::Null, StatusCode::OK).await;
+        let own = listed["members"].as_array().unwrap().iter().find(|member| member["user"]["name"] == "ada").unwrap();
+        assert_eq!((&own["role"], &own["expires_at"], &own["link"]), (&json!("viewer"), &Value::Null, &Value::Null));
+        let tasks = served.call(Method::GET, "/api/v1/tasks", &ada, Value::Null, StatusCode::OK).await;
+        assert_eq!(tasks["tasks"][0]["role"], "viewer", "{tasks}");
+    };
+    let write = || Request::WriteFile { path: "a.txt".into(), text: "x".into() };
+    // A link that ends by the clock, under an open socket.
+    let until = served.clock.now_ms() + DAY_MS;
+    let link = served.link(task, json!({ "role": "editor", "expires_at": until })).await;
+    served.accept(&ada, &link, StatusCode::OK).await;
+    let mut room = served.room(task, &ada).await;
+    room.request::<Value>(write()).await.expect("the link makes an editor");
+    served.clock.jump(DAY_MS);
+    let (role, took) = told_role(&mut room).await;
+    assert!(role == Role::Viewer && took < WITHIN, "{role:?} {took:?}");
+    is_viewer().await;
+    served.server.app.people.sweep().await.unwrap();
+    is_viewer().await;
+    room.request::<Value>(write()).await.expect_err("viewers do not write");
+    // Two links one over the other, and the last is deleted.
+    for _ in 0..2 {
+        let until = served.clock.now_ms() + DAY_MS;
+        let link = served.link(task, json!({ "role": "editor", "expires_at": until })).await;
+        served.accept(&ada, &link, StatusCode::OK).await;
+        assert_eq!(told_role(&mut room).await.0, Role::Editor);
+        let path = format!("/api/v1/tasks/{task}/links/{}", link["about"]["id"].as_str().unwrap());
+        served.call(Method::DELETE, &path, &admin, Value::Null, StatusCode::NO_CONTENT).await;
+        assert_eq!(told_role(&mut room).await.0, Role::Viewer);
+        is_viewer().await;
+    }
+    // A role by name replaces both; removal removes both.
+    let link = served.link(task, json!({ "role": "editor" })).await;
+    served.accept(&ada, &link, StatusCode::OK).await;
+    served.call(Method::DELETE, &format!("{members}/ada"), &admin, Value::Null, StatusCode::NO_CONTENT).await;
+    served.call(Method::GET, &members, &ada, Value::Null, StatusCode::NOT_FOUND).await;
+}
+
+#[tokio::test]
 async fn roles_change_in_place_and_removal_closes() {
     let served = serve(|_| {}).await;
     let (task, admin, ada) = (served.task().await, served.admin_token(), served.user("ada").await);
@@ -265,6 +311,18 @@ async fn sessions_are_listed_ended_and_get_new_keys() {
     let answer = served.http.get(served.url("/api/v1/me")).header("cookie", &first).send().await.unwrap();
     let newer = crate::served::cookie(&answer);
     assert_ne!(first, newer, "an old key is replaced when it is used");
+    let set = answer.headers()[reqwest::header::SET_COOKIE].to_str().unwrap();
+    let max_age = set.split("Max-Age=").nth(1).and_then(|rest| rest.split(';').next()).unwrap();
+    let lifetime = served.server.app.settings.people.session_lifetime.as_secs() - 3600;
+    let max_age: u64 = max_age.trim().parse().unwrap();
+    assert!(
+        max_age <= lifetime && lifetime - max_age < 60,
+        "until the session ends, not until it would be idle: {set}"
+    );
+    let third = sign_in().await;
+    let (status, _) = served.with(Method::DELETE, "/api/v1/sessions", ("cookie", &first), Value::Null).await;
+    assert_eq!(status, StatusCode::NO_CONTENT);
+    assert_eq!(served.me(("cookie", &third)).await, StatusCode::UNAUTHORIZED, "the others end");
     assert_eq!(served.me(("cookie", &newer)).await, StatusCode::OK);
     assert_eq!(served.me(("cookie", &first)).await, StatusCode::OK, "requests on their way still count");
     served.clock.jump(180_000);
