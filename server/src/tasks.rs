@@ -53,6 +53,8 @@ pub struct Tasks {
     packing: Arc<Semaphore>,
     /// Permits to unpack archives; who gets none waits.
     unpacking: Arc<Semaphore>,
+    /// Permits to fetch a run's snapshot for one text; who gets none waits.
+    snapshots: Arc<Semaphore>,
 }
 
 impl Tasks {
@@ -61,7 +63,8 @@ impl Tasks {
     pub fn new(tables: Tables, objects: Objects, bus: Bus, clock: Clock, settings: TaskSettings) -> Self {
         let packing = Arc::new(Semaphore::new(settings.max_packing_at_once));
         let unpacking = Arc::new(Semaphore::new(settings.max_unpacking_at_once));
-        Self { tables, objects, bus, clock, settings: Arc::new(settings), packing, unpacking }
+        let snapshots = Arc::new(Semaphore::new(settings.max_snapshots_at_once));
+        Self { tables, objects, bus, clock, settings: Arc::new(settings), packing, unpacking, snapshots }
     }
 
     /// The limits in force.

@@ -1,6 +1,6 @@
 //! One file of a run, as it was frozen.
 
-use std::{fs::File, io, io::Read as _, path::Path};
+use std::{fs::File, io, io::Read as _, path::Path, sync::Arc};
 
 use bytes::Bytes;
 use coderoom_backing::objects::ByteStream;
@@ -14,13 +14,15 @@ use super::{Tasks, failed, receive::not_staged};
 impl Tasks {
     /// The content of one file of a manifest. Texts come out of the packed snapshot, blobs out of their objects.
     ///
-    /// Fails with `not_found` when the snapshot is no longer stored.
+    /// Waits while as many snapshots are fetched as may be at once. Fails with `not_found` when the snapshot is no longer stored.
     pub async fn frozen_file(&self, manifest: &Manifest, file: &ManifestFile) -> Result<ByteStream, WireError> {
         if let Some(key) = &file.blob_key {
             let found = self.objects.get_stream(key, 0).await.map_err(failed::objects("read a file of a run"))?;
             let (_, bytes) = found.ok_or_else(no_longer_stored)?;
             return Ok(bytes);
         }
+        // Kept until the text is out. It fails only when the semaphore is closed, which nobody does.
+        let permit = Arc::clone(&self.snapshots).acquire_owned().await.map_err(failed::internal("wait for a turn"))?;
         let staging = tempfile::Builder::new().tempdir_in(&self.settings.staging).map_err(not_staged)?;
         let code = staging.path().join("code.zip");
         let fetched = self.objects.fetch_to_file(&manifest.code_key, &code).await;
@@ -30,7 +32,7 @@ impl Tasks {
         let (name, size) = (file.path.clone(), file.size);
         let unpacked = tokio::task::spawn_blocking(move || {
             // The directory goes when the text is out of it.
-            let _kept_until_read = staging;
+            let _kept_until_read = (staging, permit);
             unpack(&code, &name, size)
         });
         let text = unpacked.await.map_err(failed::internal("unpack a file of a run"))?;

@@ -35,6 +35,9 @@ pub struct TaskSettings {
     pub max_packing_at_once: usize,
     /// Archives that are unpacked at the same time; further ones wait. Default 2. Each keeps a core busy.
     pub max_unpacking_at_once: usize,
+    /// Snapshots of runs that are fetched at the same time to read one text out of each; further readers wait. Default 8.
+    /// Each is a whole snapshot on disk for so long.
+    pub max_snapshots_at_once: usize,
     /// A directory of our own where uploads wait; what is left there by a crash is removed at start.
     pub staging: PathBuf,
     /// The sweep leaves objects alone that were touched less than this many milliseconds ago. Default one day.
@@ -54,6 +57,7 @@ impl TaskSettings {
             max_archive_ratio: 200,
             max_packing_at_once: 32,
             max_unpacking_at_once: 2,
+            max_snapshots_at_once: 8,
             staging,
             sweep_age_ms: 24 * 60 * 60 * 1_000,
         }
