@@ -5,7 +5,13 @@ use coderoom_protocol::client::ApiClient;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{connect::ConnectFlags, print};
+use super::{connect::ConnectFlags, print, say};
+
+/// Users asked for at once; the most that the server gives.
+const USERS_OF_A_PAGE: u32 = 1000;
+
+/// Most runs that the server gives.
+const MOST_RUNS: usize = 1000;
 
 /// `coderoom admin …`.
 #[derive(Debug, Subcommand)]
@@ -74,9 +80,7 @@ pub(super) struct OneUser {
 
 pub(super) async fn admin(command: AdminCommand) -> anyhow::Result<u8> {
     let (connect, method, path, body, list) = match command {
-        AdminCommand::Users { connect } => {
-            (connect, Method::GET, "/api/v1/users?limit=1000".into(), None, Some("users"))
-        }
+        AdminCommand::Users { connect } => return users(&connect.client()?).await,
         AdminCommand::CreateUser { name, admin, connect } => {
             let api = connect.client()?;
             let user =
@@ -86,18 +90,20 @@ pub(super) async fn admin(command: AdminCommand) -> anyhow::Result<u8> {
             show(&link);
             return Ok(0);
         }
-        AdminCommand::Suspend(one) => of_user(one, Method::POST, "suspend"),
-        AdminCommand::Resume(one) => of_user(one, Method::POST, "resume"),
-        AdminCommand::Reset(one) => of_user(one, Method::POST, "reset"),
-        AdminCommand::Usage(one) => of_user(one, Method::GET, "usage"),
+        AdminCommand::Suspend(one) => of_user(one, Method::POST, "suspend")?,
+        AdminCommand::Resume(one) => of_user(one, Method::POST, "resume")?,
+        AdminCommand::Reset(one) => of_user(one, Method::POST, "reset")?,
+        AdminCommand::Usage(one) => of_user(one, Method::GET, "usage")?,
         AdminCommand::Runs { connect } => (connect, Method::GET, "/api/v1/admin/runs".into(), None, Some("runs")),
-        AdminCommand::Stop { run, connect } => (connect, Method::POST, format!("/api/v1/runs/{run}/stop"), None, None),
+        AdminCommand::Stop { run, connect } => {
+            (connect, Method::POST, format!("/api/v1/runs/{}/stop", segment(&run)?), None, None)
+        }
         AdminCommand::Drain { connect } => {
             (connect, Method::POST, "/api/v1/admin/drain".into(), Some(json!({ "node": "this" })), None)
         }
         AdminCommand::Audit { task, limit, connect } => {
             let path = match task {
-                Some(task) => format!("/api/v1/tasks/{task}/audit?limit={limit}"),
+                Some(task) => format!("/api/v1/tasks/{}/audit?limit={limit}", segment(&task)?),
                 None => format!("/api/v1/audit?limit={limit}"),
             };
             (connect, Method::GET, path, None, Some("lines"))
@@ -105,7 +111,12 @@ pub(super) async fn admin(command: AdminCommand) -> anyhow::Result<u8> {
     };
     let answer = ask(&connect.client()?, method, &path, body).await?;
     match list.and_then(|name| answer[name].as_array()) {
-        Some(lines) => lines.iter().for_each(show),
+        Some(lines) => {
+            lines.iter().for_each(show);
+            if list == Some("runs") && lines.len() >= MOST_RUNS {
+                say(&format!("these are the {MOST_RUNS} oldest; there may be more"));
+            }
+        }
         None if answer.is_null() => {}
         None => show(&answer),
     }
@@ -114,8 +125,38 @@ pub(super) async fn admin(command: AdminCommand) -> anyhow::Result<u8> {
 
 type Request = (ConnectFlags, Method, String, Option<Value>, Option<&'static str>);
 
-fn of_user(OneUser { user, connect }: OneUser, method: Method, what: &str) -> Request {
-    (connect, method, format!("/api/v1/users/{user}/{what}"), None, None)
+fn of_user(OneUser { user, connect }: OneUser, method: Method, what: &str) -> anyhow::Result<Request> {
+    Ok((connect, method, format!("/api/v1/users/{}/{what}", segment(&user)?), None, None))
+}
+
+/// All users, page after page.
+async fn users(api: &ApiClient) -> anyhow::Result<u8> {
+    let mut path = format!("/api/v1/users?limit={USERS_OF_A_PAGE}");
+    loop {
+        let page = ask(api, Method::GET, &path, None).await?;
+        page["users"].as_array().into_iter().flatten().for_each(show);
+        let Some(after) = page["next"].as_str() else { return Ok(0) };
+        path = format!("/api/v1/users?limit={USERS_OF_A_PAGE}&after={}", encoded(after));
+    }
+}
+
+/// A word as one part of a path, whatever is in it.
+fn segment(word: &str) -> anyhow::Result<String> {
+    // These would be steps in the path, encoded or not; nobody and nothing has such a name.
+    anyhow::ensure!(!matches!(word, "" | "." | ".."), "there is no {word:?}");
+    Ok(encoded(word))
+}
+
+/// Percent-encodes all but the characters that stand for themselves anywhere in an address (RFC 3986 §2.3).
+fn encoded(word: &str) -> String {
+    let mut out = String::new();
+    for byte in word.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
 }
 
 /// One value a line. A reader that went away early is no failure.
@@ -129,4 +170,16 @@ async fn ask(api: &ApiClient, method: Method, path: &str, body: Option<Value>) -
     let request = if let Some(body) = body { request.json(&body) } else { request };
     let bytes = api.send(request).await?.bytes().await?;
     Ok(if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_stay_one_part_of_a_path() {
+        assert_eq!(encoded("Zoë B"), "Zo%C3%AB%20B");
+        assert_eq!(encoded("ada/reset?x#y%2f"), "ada%2Freset%3Fx%23y%252f");
+        assert!(segment("..").is_err() && segment("").is_err());
+    }
 }

@@ -25,6 +25,8 @@ pub fn normal_name(name: &str) -> Result<String, WireError> {
         refuse("has control or invisible characters")
     } else if name.contains(['/', '\\', '?', '#', '%']) {
         refuse("has one of / \\ ? # %, which cannot stand in an address")
+    } else if name == "." || name == ".." {
+        refuse("would be a step in an address")
     } else if name.parse::<UserId>().is_ok() {
         refuse("looks like an id")
     } else {
@@ -57,7 +59,7 @@ mod tests {
     fn bad_names_are_refused_with_the_rule() {
         let long = "x".repeat(MAX_NAME_CHARACTERS + 1);
         let id = UserId::new().to_string();
-        for bad in ["", "   ", "a/b", "a\u{0}b", "a\u{202e}b", "100%", long.as_str(), id.as_str()] {
+        for bad in ["", "   ", ".", "..", "a/b", "a\u{0}b", "a\u{202e}b", "100%", long.as_str(), id.as_str()] {
             assert_eq!(normal_name(bad).map_err(|e| e.code), Err(ErrorCode::Invalid), "{bad:?}");
         }
         assert_eq!(normal_name(" 李雷 "), Ok("李雷".into()));
