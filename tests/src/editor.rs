@@ -201,6 +201,12 @@ impl Editor {
         self.with_seen(|seen| seen.readonly)
     }
 
+    /// Why the server closed this document, if it did.
+    #[must_use]
+    pub fn closed(&self) -> Option<String> {
+        self.with_seen(|seen| seen.closed.clone().or_else(|| seen.denied.clone()))
+    }
+
     /// Whether the socket has ended.
     #[must_use]
     pub fn ended(&self) -> bool {

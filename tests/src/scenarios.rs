@@ -1,5 +1,6 @@
 //! Scenarios: functions that take the deployment. The test files name them; nothing is written twice for the cluster.
 
+pub mod command_line;
 pub mod crash;
 pub mod disk_full;
 pub mod doors;

@@ -200,19 +200,24 @@ impl Server {
     /// # Panics
     /// When it does not end.
     pub async fn terminate(&mut self) -> Option<i32> {
-        let mut child = self.child.take()?;
+        let child = self.child.as_ref()?;
         let pid = Pid::from_raw(i32::try_from(child.id()).unwrap_or(0))?;
         let _ = kill_process(pid, Signal::TERM);
+        self.wait_for_end().await
+    }
+
+    /// Waits until the process, which was told to, has ended, and gives its exit code.
+    ///
+    /// # Panics
+    /// When it does not end.
+    pub async fn wait_for_end(&mut self) -> Option<i32> {
+        let mut child = self.child.take()?;
         let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
         loop {
             if let Ok(Some(status)) = child.try_wait() {
                 return status.code();
             }
-            assert!(
-                tokio::time::Instant::now() < deadline,
-                "the server did not end after SIGTERM; log:\n{}",
-                self.log()
-            );
+            assert!(tokio::time::Instant::now() < deadline, "the server did not end; log:\n{}", self.log());
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }

@@ -1,7 +1,9 @@
 //! Every scenario on the embedded deployment.
 
 use coderoom_tests::{
-    scenarios::{crash, disk_full, doors, editing, floods, hostile_sequences, hostile_sockets, running, strangers},
+    scenarios::{
+        command_line, crash, disk_full, doors, editing, floods, hostile_sequences, hostile_sockets, running, strangers,
+    },
     server::Deployment::Embedded,
 };
 
@@ -30,6 +32,11 @@ scenarios! {
     running::two_submits_at_once,
     running::stop_in_every_state,
     running::command_line_runs_a_folder,
+    command_line::tail_prints_a_run_to_its_end,
+    command_line::task_import_makes_a_task_of_a_folder,
+    command_line::administrators_reach_every_user_by_name,
+    command_line::administrators_see_stop_and_drain,
+    command_line::refused_runs_say_when_to_come_again,
     strangers::strangers_get_404,
     strangers::hostile_updates_harm_nobody,
     hostile_sockets::broken_framing_ends_only_its_own_socket,

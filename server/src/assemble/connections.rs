@@ -17,6 +17,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpSocket, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
+    time::Sleep,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt as _;
@@ -43,6 +44,7 @@ pub(super) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 pub(super) struct Limits {
     max_connections: usize,
     header_timeout: Duration,
+    write_timeout: Duration,
     /// Cancelled when connections shall end.
     draining: CancellationToken,
     /// Counts connections.
@@ -56,6 +58,7 @@ impl Limits {
         Self {
             max_connections: settings.server.max_connections,
             header_timeout: settings.server.header_timeout,
+            write_timeout: settings.server.write_timeout,
             draining: draining.clone(),
             tracker: tracker.clone(),
             tls: None,
@@ -125,11 +128,12 @@ async fn serve_http<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         request.extensions_mut().insert(ConnectInfo(peer));
         router.clone().oneshot(request.map(Body::new))
     });
+    let stream = CountedStream { stream, patience: limits.write_timeout, stalled: None, _permit: permit };
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
         .keep_alive(true)
-        .serve_connection(TokioIo::new(CountedStream { stream, _permit: permit }), answer)
+        .serve_connection(TokioIo::new(stream), answer)
         .with_upgrades();
     let mut connection = pin!(connection);
     let ended = tokio::select! {
@@ -144,11 +148,28 @@ async fn serve_http<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     }
 }
 
-/// A connection that counts against `server.max_connections` until it is gone, also after it became a WebSocket.
+/// A connection that counts against `server.max_connections` until it is gone, also after it became a WebSocket. It fails when
+/// its other end takes nothing for too long.
 #[derive(Debug)]
 struct CountedStream<S> {
     stream: S,
+    patience: Duration,
+    /// Ends when the other end has had its time; `None` while it takes what is sent.
+    stalled: Option<Pin<Box<Sleep>>>,
     _permit: OwnedSemaphorePermit,
+}
+
+impl<S> CountedStream<S> {
+    /// What became of an attempt to write, seen with the time it has.
+    fn watched<T>(&mut self, written: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.stalled = None;
+            return written;
+        }
+        let patience = self.patience;
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
+        stalled.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
+    }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for CountedStream<S> {
@@ -159,7 +180,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for CountedStream<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for CountedStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        let written = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.watched(written, cx)
     }
 
     fn poll_write_vectored(
@@ -167,7 +189,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for CountedStream<S> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.watched(written, cx)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -183,6 +183,10 @@ topic! {
         max_connections: usize = 10_000;
         /// Time for a request's headers to arrive whole.
         header_timeout: Duration = Duration::from_secs(10);
+        /// Time for a request's JSON body to arrive whole, and the longest silence in an upload.
+        body_timeout: Duration = Duration::from_secs(30);
+        /// Longest time in which a client takes nothing of what is sent to it; then its connection ends.
+        write_timeout: Duration = Duration::from_secs(60);
         /// Time that sockets, edits and runs get to end in order when the server is told to stop.
         drain_timeout: Duration = Duration::from_secs(20);
         /// Origins of other sites whose pages may use a signed-in browser, such as `https://learn.example.org`.

@@ -1,7 +1,5 @@
 //! Zips over HTTP: a task or folder down, an archive up.
 
-use std::io;
-
 use axum::{
     Json,
     body::Body,
@@ -10,12 +8,12 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use coderoom_protocol::control::TreeChanged;
-use futures_util::TryStreamExt as _;
 use serde::Deserialize;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     access::{Entered, enter},
+    body::upload,
     caller::Caller,
     disposition,
     files::declared,
@@ -95,6 +93,6 @@ async fn import_archive(
     let Entered { task, .. } = enter(&app, &identity, &task, Right::Edit).await?;
     app.people.check_upload(task).await?;
     let target = ImportTarget { folder: query.folder.as_deref(), replace: query.replace, declared: declared(&headers) };
-    let stream = body.into_data_stream().map_err(io::Error::other);
+    let stream = upload(body, app.settings.server.body_timeout);
     Ok(Json(app.tasks.import(task, &identity, target, stream).await?))
 }

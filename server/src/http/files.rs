@@ -1,7 +1,5 @@
 //! Single files over HTTP: read, put, delete.
 
-use std::io;
-
 use axum::{
     Json,
     body::Body,
@@ -16,12 +14,12 @@ use coderoom_protocol::{
     tree::NodeKind,
 };
 use coderoom_worker::snapshot::blob_key;
-use futures_util::TryStreamExt as _;
 use serde::Deserialize;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     access::{Entered, enter},
+    body::upload,
     caller::Caller,
     disposition,
     problem::HttpResult,
@@ -135,7 +133,7 @@ async fn put_file(
     let Entered { task, .. } = enter(&app, &identity, &task, Right::Edit).await?;
     app.people.check_upload(task).await?;
     let target = UploadTarget { path: &path, declared: declared(&headers), new_main: query.new_main.as_deref() };
-    let stream = body.into_data_stream().map_err(io::Error::other);
+    let stream = upload(body, app.settings.server.body_timeout);
     let stored = app.tasks.upload(&app.rooms, task, &identity, target, stream).await?;
     Ok((if stored.created { StatusCode::CREATED } else { StatusCode::OK }, Json(stored)))
 }

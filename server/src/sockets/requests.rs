@@ -112,6 +112,7 @@ fn unfollow(speaker: &Speaker, run: RunId) -> Value {
 
 async fn create_file(speaker: &Speaker, path: &str, text: &str) -> Answer {
     let app = &speaker.socket.app;
+    app.people.check_upload(speaker.socket.task).await?;
     result(&app.tasks.create_text(speaker.socket.task, &speaker.identity, path, text).await?)
 }
 
@@ -124,6 +125,7 @@ async fn create_blob(speaker: &Speaker, path: &str, base64: &str) -> Answer {
         let message = format!("A blob made here may have at most {MAX_BLOB_BYTES} bytes; upload it over HTTP.");
         return Err(WireError::new(ErrorCode::BodyTooLarge, message));
     }
+    app.people.check_upload(speaker.socket.task).await?;
     result(&app.tasks.create_blob(speaker.socket.task, &speaker.identity, path, bytes.into()).await?)
 }
 
@@ -144,6 +146,7 @@ async fn set_main(speaker: &Speaker, path: &str) -> Answer {
 
 async fn write_file(speaker: &Speaker, path: &str, text: String) -> Answer {
     let (app, task) = (&speaker.socket.app, speaker.socket.task);
+    app.people.check_upload(task).await?;
     if app.tasks.file_at(task, path).await?.is_none() {
         match app.tasks.create_text(task, &speaker.identity, path, &text).await {
             Ok(created) => {

@@ -11,6 +11,7 @@ use axum::{
     },
     response::Response,
 };
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use coderoom_protocol::problem::{ErrorCode, WireError};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
@@ -39,6 +40,9 @@ impl Upgrade {
             return Err(bad("Sec-WebSocket-Version must be 13"));
         }
         let key = headers.get(SEC_WEBSOCKET_KEY).ok_or_else(|| bad("Sec-WebSocket-Key is missing"))?;
+        if STANDARD.decode(key).map_or(0, |key| key.len()) != 16 {
+            return Err(bad("Sec-WebSocket-Key is not 16 bytes in base64"));
+        }
         let accept = HeaderValue::try_from(derive_accept_key(key.as_bytes()));
         let accept = accept.map_err(|_| bad("Sec-WebSocket-Key is not well formed"))?;
         let on_upgrade = parts.extensions.remove::<OnUpgrade>();

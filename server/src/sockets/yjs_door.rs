@@ -76,6 +76,7 @@ async fn attach(socket: &Arc<Socket>, session: SessionId, path: &str, create: bo
         if !standing.role.may_edit() {
             return Err(WireError::new(ErrorCode::NotAllowed, "your role does not allow new files"));
         }
+        app.people.check_upload(socket.task).await?;
         match app.tasks.create_text(socket.task, identity, path, "").await {
             Ok(_) => {}
             // Somebody else was quicker.

@@ -12,12 +12,18 @@ use crate::{
 };
 
 async fn serve_with(provider: &Provider) -> Served {
+    serve_with_all(&[("school", "The School", provider)]).await
+}
+
+async fn serve_with_all(providers: &[(&str, &str, &Provider)]) -> Served {
     let file = tempfile::NamedTempFile::new().unwrap();
-    let text = format!(
-        "[[provider]]\nname = \"school\"\ntitle = \"The School\"\nissuer = \"{}\"\nclient_id = \"{CLIENT}\"\nclient_secret = \"{SECRET}\"\n",
-        provider.url
-    );
-    std::fs::write(file.path(), text).unwrap();
+    let table = |(name, title, provider): &(&str, &str, &Provider)| {
+        format!(
+            "[[provider]]\nname = \"{name}\"\ntitle = \"{title}\"\nissuer = \"{}\"\nclient_id = \"{CLIENT}\"\nclient_secret = \"{SECRET}\"\n",
+            provider.url
+        )
+    };
+    std::fs::write(file.path(), providers.iter().map(table).collect::<String>()).unwrap();
     serve(|settings| settings.people.oidc_file = Some(file.path().into())).await
 }
 
@@ -38,10 +44,15 @@ fn cookies(answer: &Response) -> Vec<String> {
 
 /// Goes to the provider and comes back: the address to come back at, and the cookie of the way.
 async fn there(served: &Served) -> (String, String) {
-    let start = browser().get(served.url("/api/v1/sign-in/with/school?return_to=/tasks/7")).send().await.unwrap();
+    there_at(served, "school").await
+}
+
+async fn there_at(served: &Served, name: &str) -> (String, String) {
+    let start = served.url(&format!("/api/v1/sign-in/with/{name}?return_to=/tasks/7"));
+    let start = browser().get(start).send().await.unwrap();
     let pending = cookies(&start).remove(0);
     let back = location(&browser().get(location(&start)).send().await.unwrap());
-    assert!(back.starts_with(&served.url("/api/v1/sign-in/back/school?")), "{back}");
+    assert!(back.starts_with(&served.url(&format!("/api/v1/sign-in/back/{name}?"))), "{back}");
     (back, pending)
 }
 
@@ -88,6 +99,32 @@ async fn provider_signs_in_the_same_user_each_time() {
     served.with(Method::POST, "/api/v1/users/ada/suspend", ("authorization", &admin), Value::Null).await;
     let (at, pending) = there(&served).await;
     assert_eq!(back(&at, &pending).await.status(), StatusCode::UNAUTHORIZED, "suspended here is suspended");
+}
+
+#[tokio::test]
+async fn two_providers_are_two_doors_and_their_people_are_not_the_same() {
+    let (school, work) = (Provider::start().await, Provider::start().await);
+    let served = serve_with_all(&[("school", "The School", &school), ("work", "Work", &work)]).await;
+    let listed: Value =
+        served.http.get(served.url("/api/v1/sign-in/providers")).send().await.unwrap().json().await.unwrap();
+    let both = json!([{ "name": "school", "title": "The School" }, { "name": "work", "title": "Work" }]);
+    assert_eq!(listed["providers"], both);
+    let mut users = Vec::new();
+    for name in ["school", "work"] {
+        let mut visits = Vec::new();
+        for _ in 0..2 {
+            let (at, pending) = there_at(&served, name).await;
+            visits.push(user_of(&served, &back(&at, &pending).await).await);
+        }
+        assert_eq!(visits[0], visits[1], "the same person at {name}");
+        users.push(visits.remove(0));
+    }
+    // Both call their person ada-1 and Ada: the issuers tell them apart.
+    assert_ne!(users[0]["id"], users[1]["id"]);
+    assert_ne!(users[0]["name"], users[1]["name"]);
+    let (at, pending) = there_at(&served, "school").await;
+    let mixed = at.replace("/back/school", "/back/work");
+    assert_eq!(back(&mixed, &pending).await.status(), StatusCode::UNAUTHORIZED, "begun at the other provider");
 }
 
 #[tokio::test]

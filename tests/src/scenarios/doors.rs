@@ -12,6 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use coderoom_protocol::ids::TaskId;
 use futures_util::{StreamExt as _, stream};
 use reqwest::Method;
 use serde_json::Value;
@@ -110,7 +111,8 @@ pub async fn everybody_with_every_message(deployment: Deployment) {
     assert!(wrong.is_empty(), "{} of the table do not hold:\n{}", wrong.len(), wrong.join("\n"));
 }
 
-/// A stranger gets the same answer for what is not theirs and for what is not there, in status, headers and body.
+/// A stranger gets the same answer for what is not theirs and for what is not there: in status, headers and body, and in all
+/// that a socket says.
 pub async fn strangers_cannot_tell(deployment: Deployment) {
     let server = Server::start_with(deployment, SETTINGS).await;
     let cast = Cast::gather(&server).await;
@@ -137,6 +139,14 @@ pub async fn strangers_cannot_tell(deployment: Deployment) {
         }
         if answers[0] != answers[1] {
             told.push(format!("{}: {:?}\n  not {:?}", row.door, answers[0], answers[1]));
+        }
+    }
+    for way in rooms::WAYS {
+        let theirs = rooms::told(&cast, way, cast.task, stranger).await;
+        let nowhere = rooms::told(&cast, way, TaskId::new(), stranger).await;
+        assert!(!theirs.is_empty(), "{way}: strangers are told that it is not there");
+        if theirs != nowhere {
+            told.push(format!("{way}: {theirs:?}\n  not {nowhere:?}"));
         }
     }
     assert!(told.is_empty(), "strangers can tell:\n{}", told.join("\n"));

@@ -19,6 +19,9 @@ use crate::{
     snapshot::{FrozenFile, Manifest, Snapshot, SnapshotWriter, manifest_key},
 };
 
+/// When to come again for who has as many unfinished runs as one may, in seconds: a short run has ended by then.
+const RUNS_AGAIN_S: u64 = 10;
+
 /// What is to run, beside the files.
 #[derive(Clone, Debug)]
 pub struct SubmitDraft {
@@ -204,7 +207,7 @@ impl Runs {
         }
         let message =
             format!("You have {unfinished} unfinished runs, and {limit} is the most. Stop one, or wait for an end.");
-        refuse(ErrorCode::TooManyRuns, message)
+        Err(WireError::new(ErrorCode::TooManyRuns, message).retry_after(RUNS_AGAIN_S).into())
     }
 
     async fn refuse_if_active(&self, draft: &SubmitDraft) -> Result<()> {

@@ -16,7 +16,11 @@ use serde_json::{Value, json};
 use tokio::{net::TcpStream, time::timeout};
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async,
-    tungstenite::{Error, Message, client::IntoClientRequest as _, http::HeaderValue},
+    tungstenite::{
+        Error, Message,
+        client::IntoClientRequest as _,
+        http::{HeaderValue, Response},
+    },
 };
 use yrs::{Doc, ReadTxn as _, StateVector, Text as _, Transact as _};
 
@@ -92,7 +96,82 @@ pub(super) async fn say(cast: &Cast, door: &str, who: &str, person: &Knocker) ->
     told.unwrap_or_else(|_| panic!("{door} as {who}: no answer after {PATIENCE:?}"))
 }
 
+/// Ways to a room or a document: with the token in a header, in the address, or in Auth.
+pub(super) const WAYS: [&str; 7] = [
+    "header",
+    "header, as text",
+    "address",
+    "Auth of the room",
+    "Auth of a document",
+    "second door",
+    "second door, making a file",
+];
+
+/// Everything that a way tells of a task to somebody who is refused there: the answer to the request, the messages and the
+/// close, word for word.
+pub(super) async fn told(cast: &Cast, way: &str, task: TaskId, person: &Knocker) -> Vec<String> {
+    let token = person.token.as_deref();
+    let room = format!("/ws/tasks/{task}");
+    let opened = match way {
+        "header" => open(cast, &room, token, None).await,
+        "header, as text" => open(cast, &room, token, Some("coderoom.v1")).await,
+        "address" => open(cast, &format!("{room}?token={}", token.unwrap_or_default()), None, None).await,
+        "second door" => open(cast, &format!("/yjs/{task}{FILE}"), token, None).await,
+        "second door, making a file" => open(cast, &format!("/yjs/{task}/new.txt?create=true"), token, None).await,
+        _ => open(cast, &room, None, None).await,
+    };
+    let mut socket = match opened {
+        Ok(socket) => socket,
+        Err(answer) => {
+            // What is another for every answer, whatever it says.
+            let own = |name: &str| matches!(name, "date" | "x-trace-id");
+            let headers = answer.headers().iter().filter(|(name, _)| !own(name.as_str()));
+            let mut told: Vec<_> = headers.map(|header| format!("{header:?}")).collect();
+            told.sort();
+            told.push(answer.status().to_string());
+            told.push(String::from_utf8_lossy(answer.body().as_deref().unwrap_or_default()).into_owned());
+            return told;
+        }
+    };
+    let address = if way == "Auth of the room" { "@task" } else { FILE };
+    // The last asks for something that is answered however the address stands.
+    let auth = as_client::auth(address, token.unwrap_or_default(), Some("4.8.0"));
+    let step1 = as_client::sync(address, SyncMessage::Step1(&[0]));
+    let frames = if way.starts_with("Auth") { vec![step1.clone(), auth.clone(), step1, auth] } else { vec![] };
+    let mut awaited = frames.len() / 2;
+    for frame in frames {
+        // A socket that is closed says so below.
+        let _ = socket.send(Message::binary(frame)).await;
+    }
+    let mut told = Vec::new();
+    let listen = async {
+        while let Some(heard) = socket.next().await {
+            let denied = matches!(&heard, Ok(Message::Binary(bytes)) if is_denial(bytes));
+            told.push(format!("{heard:?}"));
+            awaited = awaited.saturating_sub(usize::from(denied));
+            if denied && awaited == 0 {
+                return;
+            }
+        }
+    };
+    timeout(PATIENCE, listen).await.unwrap_or_else(|_| panic!("{way}: no refusal after {PATIENCE:?}: {told:?}"));
+    told
+}
+
+fn is_denial(bytes: &[u8]) -> bool {
+    matches!(parse_server_frame(bytes), Ok(ServerFrame::Message { message: ServerPayload::AuthDenied(_), .. }))
+}
+
 async fn connect(cast: &Cast, path: &str, token: Option<&str>, protocol: Option<&'static str>) -> Result<Socket, u16> {
+    open(cast, path, token, protocol).await.map_err(|answer| answer.status().as_u16())
+}
+
+async fn open(
+    cast: &Cast,
+    path: &str,
+    token: Option<&str>,
+    protocol: Option<&'static str>,
+) -> Result<Socket, Box<Response<Option<Vec<u8>>>>> {
     let url = format!("{}{path}", cast.url.replacen("http", "ws", 1));
     let mut request = url.into_client_request().expect("a good address");
     if let Some(token) = token {
@@ -104,7 +183,7 @@ async fn connect(cast: &Cast, path: &str, token: Option<&str>, protocol: Option<
     }
     match connect_async(request).await {
         Ok((socket, _)) => Ok(socket),
-        Err(Error::Http(answer)) => Err(answer.status().as_u16()),
+        Err(Error::Http(answer)) => Err(answer),
         Err(error) => panic!("the socket could not be opened: {error}"),
     }
 }
