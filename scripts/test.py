@@ -37,8 +37,9 @@ def counts(output: str, passed: str, failed: str) -> tuple[int, int]:
     return sum(map(int, re.findall(passed, output))), sum(map(int, re.findall(failed, output)))
 
 
-# Suites that open tables of their own and take PostgreSQL instead of SQLite when CODEROOM_TEST_TABLES says so.
-ON_POSTGRES = "(package(coderoom-worker) and (binary(engine) or test(/^log::/))) or (package(coderoom-server) and (binary(tasks) or test(/^rooms::/)))"
+# Suites that open tables of their own and take PostgreSQL instead of SQLite when CODEROOM_TEST_TABLES says so; but two tests,
+# which are about SQLite's file.
+ON_POSTGRES = "(package(coderoom-worker) and (binary(engine) or test(/^log::/))) or (package(coderoom-server) and (binary(tasks) or test(/^rooms::/)) and not test(/tables_can_be_opened_again|full_disk_is_told/))"
 
 
 SERVICES = str(TARGET / "debug/coderoom-services")
