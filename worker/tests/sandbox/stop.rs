@@ -1,8 +1,13 @@
 //! Stopping a run.
 
-use std::time::Duration;
+use std::{
+    os::{fd::OwnedFd, unix::net::UnixStream},
+    process::{Command, Stdio},
+    time::Duration,
+};
 
 use coderoom_protocol::{run::Reason, supervisor::Body};
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::Instant;
 
 use super::bench::bench;
@@ -67,4 +72,31 @@ async fn remove_leaves_nothing() {
     execution.remove().await;
     assert_eq!(std::fs::read_dir(bench.root.path().join("runs")).unwrap().count(), 0);
     assert!(bench.executor.adopt(request.run).await.unwrap().is_none());
+}
+
+#[test]
+fn term_that_comes_before_the_supervisor_knows_what_to_run_is_heard() {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let mut supervisor = Command::new(env!("CARGO_BIN_EXE_coderoom-supervisor"))
+        .arg("init")
+        .stdin(OwnedFd::from(theirs))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let status = || std::fs::read_to_string(format!("/proc/{}/status", supervisor.id())).unwrap();
+    let has_term = |set: &str| {
+        let status = status();
+        let bits = status.lines().find_map(|line| line.strip_prefix(set)).unwrap().trim().to_owned();
+        u64::from_str_radix(&bits, 16).unwrap() & (1 << (Signal::TERM.as_raw() - 1)) != 0
+    };
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !has_term("SigBlk:") {
+        assert!(Instant::now() < deadline, "it waits for its orders and does not listen to TERM");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    kill_process(Pid::from_child(&supervisor), Signal::TERM).unwrap();
+    assert!(has_term("ShdPnd:"), "it is kept until the supervisor looks");
+    drop(ours);
+    assert!(supervisor.wait().unwrap().code().is_some(), "without orders it gives up, and was not killed");
 }
