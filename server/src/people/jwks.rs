@@ -150,7 +150,6 @@ fn pick(set: &JwkSet, name: Option<&str>) -> Option<Jwk> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests may panic")]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
