@@ -114,6 +114,11 @@ mod tests {
             assert!(error.contains(reason), "{error}");
             headers.push(header);
         }
+        for key in ["", "x", "dGhlIHNhbXBsZSBub25jZQ", "dGhlIHNhbXBsZSBub25jZSBpcyBsb25n", "not base64, for sure!!!!"] {
+            headers[3].1 = key;
+            assert!(check(&headers).expect_err(key).contains("not 16 bytes"), "{key:?}");
+        }
+        headers[3].1 = "dGhlIHNhbXBsZSBub25jZQ==";
         assert!(check(&headers).expect_err("no connection below").contains("cannot be upgraded"));
     }
 

@@ -16,6 +16,9 @@ use super::{
 
 /// How long the garbage collector takes to notice, before scaling; milliseconds.
 const NOTICE_MS: u64 = 10;
+
+/// How long it takes to let go of the pods of a Job, and then of the Job, before scaling; milliseconds.
+const ORPHAN_MS: u64 = 45;
 const NO_POLICY_WARNING: &str = "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to \
      remove them or set propagationPolicy=Orphan to suppress this warning";
 
@@ -64,7 +67,7 @@ pub(super) fn delete_job(cluster: &Arc<Cluster>, job: &Value, policy: Option<&st
             let marked = mark_job(cluster, &namespace, &name, "orphan");
             let shared = cluster.clone();
             cluster.spawn(async move {
-                shared.pause(NOTICE_MS).await;
+                shared.pause(ORPHAN_MS).await;
                 for pod in pods_of(&shared, &namespace, &uid) {
                     let pod_name = pod["metadata"]["name"].as_str().unwrap_or_default();
                     shared.update(&PODS, &namespace, pod_name, |pod| {
@@ -72,7 +75,7 @@ pub(super) fn delete_job(cluster: &Arc<Cluster>, job: &Value, policy: Option<&st
                     });
                     release(&shared, &namespace, pod_name);
                 }
-                shared.pause(NOTICE_MS).await;
+                shared.pause(ORPHAN_MS).await;
                 remove_same(&shared, &JOBS, &namespace, &name, &uid);
             });
             let mut answer = Answer::json(200, &marked.unwrap_or_default());

@@ -39,7 +39,7 @@ recordings! {
     unschedulable: "06-unschedulable";
     delete_in_foreground: "07a-delete-running-foreground";
     delete_in_background: "07b-delete-running-background";
-    delete_without_policy_orphans: "07c-delete-running-no-policy", longest_wait_seconds = 2;
+    delete_without_policy_orphans: "07c-delete-running-no-policy", longest_wait_seconds = 2, true_delays = true;
     delete_what_ignores_term: "07e-delete-running-ignores-term";
     pod_deleted_by_hand: "07g-pod-deleted-not-job";
     pod_deleted_by_hand_replaced_when_failed: "07h-pod-deleted-replacement-policy-failed";

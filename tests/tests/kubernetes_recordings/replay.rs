@@ -31,6 +31,8 @@ pub(crate) struct Replay {
     pub(crate) out_of_memory: bool,
     /// Wait before a deletion although nothing runs: an event is still to come.
     pub(crate) lingers: bool,
+    /// With the delays of a real cluster instead of a tenth of them: the recorder asked within one of them.
+    pub(crate) true_delays: bool,
     /// Longest pause between requests that is kept, in seconds.
     pub(crate) longest_wait_seconds: u64,
 }
@@ -57,7 +59,7 @@ pub(crate) async fn replay(replay: Replay) {
     let path = format!("{}/kubernetes/transcripts/{}.jsonl", env!("CARGO_MANIFEST_DIR"), replay.file);
     let text = std::fs::read_to_string(&path).expect(&path);
     let records: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect();
-    let mut session = Session::start(replay.file).await;
+    let mut session = Session::start(&replay).await;
     for (at, record) in records.iter().enumerate() {
         if record["kind"] != "request" {
             continue;
@@ -112,9 +114,9 @@ pub(crate) async fn replay(replay: Replay) {
 }
 
 impl Session {
-    async fn start(file: &'static str) -> Self {
+    async fn start(replay: &Replay) -> Self {
         let options = Options {
-            delays: 0.1,
+            delays: if replay.true_delays { 1.0 } else { 0.1 },
             namespaces: ["default", "demo", "quota"].map(str::to_owned).to_vec(),
             ..Options::default()
         };
@@ -126,7 +128,7 @@ impl Session {
             account_token: String::new(),
             simulator,
             http,
-            file,
+            file: replay.file,
             streams: HashMap::new(),
             pods: HashMap::new(),
             found: Vec::new(),
@@ -222,9 +224,9 @@ impl Session {
         let deadline = Instant::now() + PATIENCE;
         for (stream, record) in last {
             let Some(seen) = self.streams.get(stream).cloned() else { continue };
-            let wanted = self.normal(&digest(&record["event"]));
             loop {
                 self.learn_names(records);
+                let wanted = self.normal(&digest(&record["event"]));
                 let ours: Vec<String> = seen.lock().unwrap().iter().map(|event| self.normal(&digest(event))).collect();
                 if ours.contains(&wanted) {
                     break;
