@@ -167,8 +167,7 @@ pub async fn login_storm_is_held_back(deployment: Deployment) {
     }
     assert!(told_to_wait >= 250, "only {told_to_wait} of 300 guesses were held back");
     let used = resident_bytes(server.pid()).saturating_sub(before);
-    // What a hash needs stays with the thread that made it: 19 MiB for each arena of the allocator, 16 on two cores.
-    assert!(used < 320 << 20, "the storm took {} MiB", used >> 20);
+    assert!(used < 150 << 20, "the storm took {} MiB", used >> 20);
 }
 
 /// As many files as the system allows: each connection of a test is one.
