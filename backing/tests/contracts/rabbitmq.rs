@@ -7,7 +7,7 @@ use coderoom_backing::queue::{Queue, QueueError, QueueLimits, RabbitMqNames, Rab
 
 use crate::{
     queue::LIMITS,
-    service::{own_name, url},
+    service::{on_service, own_name, url},
     wait::{still_pending, within},
 };
 
@@ -33,20 +33,7 @@ async fn open() -> Queue {
     Queue::open_rabbitmq(settings()).await.unwrap()
 }
 
-/// A test for each claim of the suite, on queues of its own.
-macro_rules! on_rabbitmq {
-    ($port:ident, $open:path, $($claim:ident),* $(,)?) => {
-        mod $port {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $claim() {
-                let port = $open().await;
-                crate::$port::$claim(&port).await;
-            })*
-        }
-    };
-}
-
-crate::queue::every_claim!(on_rabbitmq, super::open);
+crate::queue::every_claim!(on_service, super::open);
 
 #[test]
 fn defaults_are_the_documented_topology() {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use coderoom_backing::bus::{Bus, BusEvent, RedisSettings};
 
 use crate::{
-    service::{own_name, url},
+    service::{on_service, own_name, url},
     wait::within,
 };
 
@@ -18,20 +18,7 @@ async fn open() -> Bus {
     Bus::open_redis(settings()).await.unwrap()
 }
 
-/// A test for each claim of the suite, with a key prefix of its own.
-macro_rules! on_redis {
-    ($port:ident, $open:path, $($claim:ident),* $(,)?) => {
-        mod $port {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $claim() {
-                let port = $open().await;
-                crate::$port::$claim(&port).await;
-            })*
-        }
-    };
-}
-
-crate::bus::every_claim!(on_redis, super::open);
+crate::bus::every_claim!(on_service, super::open);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nodes_hear_each_other_and_other_deployments_do_not() {

@@ -15,19 +15,16 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::wait::within;
-
-fn variable(name: &str) -> String {
-    std::env::var(name).unwrap_or_else(|_| {
-        panic!("{name} is not set: this test needs a real S3 store; run it below `coderoom-services`")
-    })
-}
+use crate::{
+    service::{on_service, url},
+    wait::within,
+};
 
 /// Settings for a bucket of this test's own, which is made when it is opened.
 fn settings() -> S3Settings {
     let bucket = format!("test-{:032x}", rand::random::<u128>());
-    let (endpoint, access) = (variable("CODEROOM_TEST_S3"), variable("CODEROOM_TEST_S3_ACCESS_KEY"));
-    let settings = S3Settings::new(endpoint, bucket, access, variable("CODEROOM_TEST_S3_SECRET_KEY"));
+    let (endpoint, access) = (url("CODEROOM_TEST_S3"), url("CODEROOM_TEST_S3_ACCESS_KEY"));
+    let settings = S3Settings::new(endpoint, bucket, access, url("CODEROOM_TEST_S3_SECRET_KEY"));
     S3Settings { create_bucket: true, ..settings }
 }
 
@@ -50,19 +47,7 @@ fn raw_client(settings: &S3Settings) -> Client {
     Client::from_conf(config)
 }
 
-macro_rules! on_s3 {
-    ($port:ident, $open:path, $($claim:ident),* $(,)?) => {
-        mod $port {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $claim() {
-                let port = $open().await;
-                crate::$port::$claim(&port).await;
-            })*
-        }
-    };
-}
-
-crate::objects::every_claim!(on_s3, super::open);
+crate::objects::every_claim!(on_service, super::open);
 
 /// What `Objects::open_s3` says about settings that somebody got wrong.
 async fn refusal(settings: S3Settings) -> String {

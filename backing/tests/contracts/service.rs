@@ -15,3 +15,17 @@ pub(crate) fn own_name() -> String {
     let now = coderoom_backing::clock::Clock::default().now_ms();
     format!("test-{}-{now}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
 }
+
+/// A test for each claim of a suite, on what a function opens: a twin on the service, with a name of its own.
+macro_rules! on_service {
+    ($port:ident, $open:path, $($claim:ident),* $(,)?) => {
+        mod $port {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $claim() {
+                let port = $open().await;
+                crate::$port::$claim(&port).await;
+            })*
+        }
+    };
+}
+pub(crate) use on_service;
