@@ -1,6 +1,6 @@
 //! What is sent to each route of HTTP, so that only who asks decides about the answer.
 
-use reqwest::{Method, Response};
+use reqwest::{Method, Response, header::HeaderMap};
 use serde_json::{Value, json};
 
 use super::{
@@ -38,6 +38,15 @@ impl Knock {
         };
         request.send().await.expect("an answer")
     }
+}
+
+/// The headers of an answer in order, but for those that are another for every answer, whatever it says.
+pub(super) fn telling_headers(headers: &HeaderMap) -> Vec<String> {
+    let own = |name: &str| matches!(name, "date" | "x-trace-id");
+    let telling = headers.iter().filter(|(name, _)| !own(name.as_str()));
+    let mut telling: Vec<_> = telling.map(|header| format!("{header:?}")).collect();
+    telling.sort();
+    telling
 }
 
 /// Knocks; the error says what the table says and what came.

@@ -26,6 +26,7 @@ use yrs::{Doc, ReadTxn as _, StateVector, Text as _, Transact as _};
 
 use super::{
     cast::{Cast, Knocker},
+    requests::telling_headers,
     table::Cell,
 };
 
@@ -123,11 +124,7 @@ pub(super) async fn told(cast: &Cast, way: &str, task: TaskId, person: &Knocker)
     let mut socket = match opened {
         Ok(socket) => socket,
         Err(answer) => {
-            // What is another for every answer, whatever it says.
-            let own = |name: &str| matches!(name, "date" | "x-trace-id");
-            let headers = answer.headers().iter().filter(|(name, _)| !own(name.as_str()));
-            let mut told: Vec<_> = headers.map(|header| format!("{header:?}")).collect();
-            told.sort();
+            let mut told = telling_headers(answer.headers());
             told.push(answer.status().to_string());
             told.push(String::from_utf8_lossy(answer.body().as_deref().unwrap_or_default()).into_owned());
             return told;
