@@ -11,7 +11,29 @@ pub mod stall;
 pub mod two_nodes;
 pub mod zips;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
+
+use coderoom_services::{Ceph, Postgres, RabbitMq, Redis};
+
+use crate::cluster::{Addresses, Cluster};
+
+/// Services that live as long as this does.
+type OwnServices = (Postgres, Redis, RabbitMq, Ceph);
+
+/// A new deployment in services of its own.
+async fn own_cluster() -> (Arc<Cluster>, OwnServices) {
+    let start = || (Postgres::start(), Redis::start(), RabbitMq::start(), Ceph::start());
+    let services = tokio::task::spawn_blocking(start).await.expect("the services start");
+    let (postgres, redis, rabbitmq, s3) = &services;
+    let cluster = Cluster::at(&Addresses {
+        postgres: postgres.url(),
+        redis: redis.url(),
+        rabbitmq: rabbitmq.url(),
+        s3: s3.url(),
+        s3_keys: [s3.access_key(), s3.secret_key()].map(str::to_owned),
+    });
+    (cluster, services)
+}
 
 /// What one benchmark found.
 #[derive(Clone, Debug)]

@@ -4,7 +4,6 @@
 use std::time::{Duration, Instant};
 
 use coderoom_protocol::ids::{RunId, TaskId};
-use coderoom_services::{Ceph, Postgres, RabbitMq, Redis};
 use futures_util::future::join_all;
 use k8s_openapi::api::{batch::v1::Job, core::v1::Pod};
 use kube::{
@@ -15,9 +14,8 @@ use kube::{
 use serde_json::json;
 use tokio::time::sleep;
 
-use super::{Finding, percentile_ms};
+use super::{Finding, OwnServices, own_cluster, percentile_ms};
 use crate::{
-    cluster::{Addresses, Cluster},
     control::Control,
     kubernetes::{Simulator, deployment},
     person::Person,
@@ -44,21 +42,12 @@ struct Place {
     pods: Api<Pod>,
     server: Server,
     worker: Server,
-    _services: (Postgres, Redis, RabbitMq, Ceph),
+    _services: OwnServices,
 }
 
 impl Place {
     async fn start() -> Self {
-        let start = || (Postgres::start(), Redis::start(), RabbitMq::start(), Ceph::start());
-        let services = tokio::task::spawn_blocking(start).await.expect("the services start");
-        let (postgres, redis, rabbitmq, s3) = &services;
-        let cluster = Cluster::at(&Addresses {
-            postgres: postgres.url(),
-            redis: redis.url(),
-            rabbitmq: rabbitmq.url(),
-            s3: s3.url(),
-            s3_keys: [s3.access_key(), s3.secret_key()].map(str::to_owned),
-        });
+        let (cluster, services) = own_cluster().await;
         let simulator = deployment::start(1.0).await;
         let (slots, each) = (SLOTS.to_string(), RUNS_OF_EACH.to_string());
         let own = deployment::settings(&simulator);

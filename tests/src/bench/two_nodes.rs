@@ -1,22 +1,16 @@
-//! Two nodes over one PostgreSQL and one Redis of the benchmark's own: how long an edit takes from one to the other.
+//! Two nodes over services of the benchmark's own: how long an edit takes from one to the other.
 
 use std::{
     sync::atomic::Ordering::Relaxed,
     time::{Duration, Instant},
 };
 
-use coderoom_services::{Postgres, Redis};
-
 use super::{
     Finding,
     member::{Member, wait},
-    percentile_ms,
+    own_cluster, percentile_ms,
 };
-use crate::{
-    person::Person,
-    server::{Deployment, Server},
-    typist::Typist,
-};
+use crate::{person::Person, typist::Typist};
 
 /// Edits, one after the other.
 const EDITS: u64 = 500;
@@ -25,18 +19,10 @@ const BURST: u64 = 2_000;
 
 /// Edit on one node to delivery on the other, and messages between them.
 pub async fn two_nodes() -> Vec<Finding> {
-    let services = tokio::task::spawn_blocking(|| (Postgres::start(), Redis::start()));
-    let (postgres, redis) = services.await.expect("the services start");
-    let (postgres_url, redis_url) = (postgres.url(), redis.url());
-    let settings = [
-        ("CODEROOM_TABLES", "postgres"),
-        ("CODEROOM_POSTGRES_URL", postgres_url.as_str()),
-        ("CODEROOM_BUS", "redis"),
-        ("CODEROOM_REDIS_URL", redis_url.as_str()),
-        ("CODEROOM_SOCKETS_FRAMES_PER_SECOND", "1000000"),
-    ];
-    let one = Server::start_with(Deployment::Embedded, &settings).await;
-    let two = Server::start_with(Deployment::Embedded, &settings).await;
+    let (cluster, _services) = own_cluster().await;
+    let settings = [("CODEROOM_SOCKETS_FRAMES_PER_SECOND", "1000000")];
+    let one = cluster.server(&settings).await;
+    let two = cluster.server(&settings).await;
     let (ann, bob) = (Person::admin(&one), Person::admin(&two));
     let task = ann.create_task("two nodes", "python").await;
     ann.write(task, "a.txt", "").await;
