@@ -8,6 +8,7 @@
 
 mod archives;
 mod bench;
+mod snapshots;
 mod sweep;
 mod tree;
 mod web;

@@ -2,6 +2,7 @@
 
 mod client;
 pub(super) mod counters;
+pub(super) mod pair;
 pub(super) mod relay;
 
 use std::{

@@ -2,51 +2,30 @@
 
 use std::{sync::atomic::Ordering, time::Duration};
 
-use coderoom_backing::{
-    bus::{Bus, RedisSettings},
-    tables::{PostgresSettings, Tables},
-    values,
-};
+use coderoom_backing::values;
 use coderoom_protocol::{
     awareness::Entry,
-    ids::{FileId, TaskId},
+    ids::FileId,
     role::Role,
     run::{Run, RunState},
     tree::TreeChange,
 };
-use coderoom_services::Database;
 use coderoom_worker::announce::{TaskEvent, task_topic};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 use super::harness::{
     Client, Door, Node,
     counters::Counters,
-    eventually, local_bus, queued_run,
-    relay::{Fault, Relay},
+    eventually,
+    pair::{Ground, Pair},
+    queued_run,
+    relay::Fault,
 };
 use crate::rooms::{
     Place, RoomSettings,
     between_nodes::{Message, NodeId, StoredRow, encode},
     log_row,
 };
-
-/// Two nodes and the way between them.
-struct Pair {
-    one: Node,
-    two: Node,
-    relay: Relay,
-    _data: tempfile::TempDir,
-    _database: Option<Database>,
-}
-
-/// Which tables.
-#[derive(Clone, Copy)]
-enum Ground {
-    /// One SQLite for both.
-    Embedded,
-    /// A PostgreSQL, to which each node has its own connections, and a Redis in which each has its own subscriptions.
-    Cluster,
-}
 
 fn several() -> RoomSettings {
     RoomSettings { other_nodes: true, ..RoomSettings::default() }
@@ -55,37 +34,6 @@ fn several() -> RoomSettings {
 /// No help from the regular comparison with the tables.
 fn not_comparing() -> RoomSettings {
     RoomSettings { compare_ms: 3_600_000, ..several() }
-}
-
-/// A bus on the Redis of this run, apart from all others: the relay is the only way between two of them.
-async fn redis_bus() -> Bus {
-    let url = std::env::var("CODEROOM_TEST_REDIS")
-        .expect("CODEROOM_TEST_REDIS is not set: run the tests below `coderoom-services`");
-    let prefix = format!("test-{}:", TaskId::new());
-    Bus::open_redis(RedisSettings { prefix, ..RedisSettings::new(url) }).await.unwrap()
-}
-
-impl Pair {
-    async fn start(ground: Ground, settings: RoomSettings) -> Self {
-        let data = tempfile::tempdir().unwrap();
-        let (tables, [one, two], database) = match ground {
-            Ground::Embedded => {
-                let tables = Tables::open_sqlite(&data.path().join("coderoom.db")).await.unwrap();
-                let buses = [local_bus(&data.path().join("one")).await, local_bus(&data.path().join("two")).await];
-                ([tables.clone(), tables], buses, None)
-            }
-            Ground::Cluster => {
-                let database = Database::create();
-                let open = || Tables::open_postgres(PostgresSettings::new(database.url()));
-                ([open().await.unwrap(), open().await.unwrap()], [redis_bus().await, redis_bus().await], Some(database))
-            }
-        };
-        let [tables_of_one, tables_of_two] = tables;
-        let one = Node::start_on(tables_of_one, one, settings.clone()).await;
-        let two = one.twin_on(tables_of_two, two, settings);
-        let relay = Relay::between(&one.bus, &two.bus, one.task).await;
-        Self { one, two, relay, _data: data, _database: database }
-    }
 }
 
 async fn edit_on_one_node_is_shown_on_the_other_by_one_message(ground: Ground) {
