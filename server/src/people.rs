@@ -46,6 +46,7 @@ pub use changes::AccessChange;
 pub use grant::{Credential, Grant, Right};
 pub use jwt::check_settings as check_jwt_settings;
 pub use members::Member;
+pub(crate) use members::live_role;
 pub use names::{MAX_NAME_CHARACTERS, name_key, normal_name};
 pub use oidc::{Departure, PENDING_COOKIE, PENDING_LIFETIME, ProviderSettings, load as load_providers};
 pub use password::MAX_PASSWORD_BYTES;
@@ -270,8 +271,7 @@ impl People {
         let now = self.inner.clock.now_ms();
         let idle_before = now - ms(self.inner.settings.session_idle);
         let sessions = "DELETE FROM sessions WHERE expires_at <= $1 OR seen_at <= $2";
-        let fallen_back = "UPDATE members SET role = lasting_role, expires_at = NULL, link_id = NULL, lasting_role = NULL \
-                           WHERE expires_at <= $1 AND lasting_role IS NOT NULL";
+        let fallen_back = format!("{} AND expires_at <= $1", members::FALL_BACK);
         let mut statements =
             vec![Statement::new(sessions, values![now, idle_before]), Statement::new(fallen_back, values![now])];
         let others = ["sign_in_links", "pending_sign_ins", "members", "share_links"];

@@ -33,14 +33,20 @@ pub(super) struct Place {
     pub(super) until: i64,
 }
 
-/// What a membership's row (`m`) says at a time (a placeholder): the role, and when it ends. Who came by a link that has ended
-/// is again what they were for good before.
-pub(in crate::people) fn live_role(now: &str) -> String {
-    format!(
-        "CASE WHEN m.expires_at <= {now} THEN m.lasting_role ELSE m.role END, \
-         CASE WHEN m.expires_at <= {now} THEN NULL ELSE m.expires_at END"
-    )
+/// The role that a membership's row (`m`) gives at a time (a placeholder), or NULL. Who came by a link that has ended is again
+/// what they were for good before.
+pub(crate) fn live_role(now: &str) -> String {
+    format!("CASE WHEN m.expires_at <= {now} THEN m.lasting_role ELSE m.role END")
 }
+
+/// What ends with that link: a column of the same row, or NULL when the link has ended.
+fn while_it_lasts(column: &str, now: &str) -> String {
+    format!("CASE WHEN m.expires_at <= {now} THEN NULL ELSE m.{column} END")
+}
+
+/// The start of a statement that makes members again what they were for good; who was nothing has a row left to delete.
+pub(in crate::people) const FALL_BACK: &str = "UPDATE members SET role = lasting_role, expires_at = NULL, link_id = NULL, \
+    lasting_role = NULL WHERE lasting_role IS NOT NULL";
 
 impl Place {
     /// The role of somebody, as far as their credential goes; not yet clipped to its ceiling.
@@ -80,9 +86,10 @@ impl People {
             return Ok(Some(place));
         }
         let sql = format!(
-            "SELECT u.is_admin, {} FROM tasks t JOIN users u ON u.id = $2 AND u.suspended_at IS NULL \
+            "SELECT u.is_admin, {}, {} FROM tasks t JOIN users u ON u.id = $2 AND u.suspended_at IS NULL \
              LEFT JOIN members m ON m.task_id = t.id AND m.user_id = u.id WHERE t.id = $1",
-            live_role("$3")
+            live_role("$3"),
+            while_it_lasts("expires_at", "$3")
         );
         let values = values![task.to_string(), user.to_string(), now];
         let Some(row) = self.inner.tables.query_opt(sql, values).await.map_err(store_failed)? else { return Ok(None) };
@@ -127,10 +134,11 @@ impl People {
     /// The members of a task, ordered by name. The caller has checked that the asker may know.
     pub async fn members(&self, task: TaskId) -> Result<Vec<Member>, WireError> {
         let sql = format!(
-            "SELECT u.id, u.name, {}, CASE WHEN m.expires_at <= $2 THEN NULL ELSE m.link_id END \
-             FROM members m JOIN users u ON u.id = m.user_id WHERE m.task_id = $1 \
-             AND (m.expires_at IS NULL OR m.expires_at > $2 OR m.lasting_role IS NOT NULL) ORDER BY u.name_key",
-            live_role("$2")
+            "SELECT u.id, u.name, {role}, {}, {} FROM members m JOIN users u ON u.id = m.user_id \
+             WHERE m.task_id = $1 AND {role} IS NOT NULL ORDER BY u.name_key",
+            while_it_lasts("expires_at", "$2"),
+            while_it_lasts("link_id", "$2"),
+            role = live_role("$2")
         );
         let values = values![task.to_string(), self.inner.clock.now_ms()];
         let rows = self.inner.tables.query(sql, values).await.map_err(store_failed)?;

@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::{
     Action, Identity, People, Right,
-    members::{lock_task, put_member},
+    members::{FALL_BACK, live_role, lock_task, put_member},
     secrets, store_failed,
 };
 
@@ -130,11 +130,8 @@ impl People {
             return Err(WireError::new(ErrorCode::NotFound, "The task has no such link."));
         }
         let mut gone = Vec::new();
-        for sql in [
-            "UPDATE members SET role = lasting_role, expires_at = NULL, link_id = NULL, lasting_role = NULL \
-             WHERE task_id = $1 AND link_id = $2 AND role <> 'owner' AND lasting_role IS NOT NULL RETURNING user_id",
-            "DELETE FROM members WHERE task_id = $1 AND link_id = $2 AND role <> 'owner' RETURNING user_id",
-        ] {
+        let of_link = "task_id = $1 AND link_id = $2 AND role <> 'owner' RETURNING user_id";
+        for sql in [format!("{FALL_BACK} AND {of_link}"), format!("DELETE FROM members WHERE {of_link}")] {
             gone.extend(tx.query(sql, values![task.to_string(), link.to_string()]).await.map_err(store_failed)?);
         }
         tx.commit().await.map_err(store_failed)?;
@@ -177,10 +174,13 @@ impl People {
 
     async fn find_link(&self, tx: &mut Tx, code: &str, user: UserId) -> Result<Found, WireError> {
         let now = self.inner.clock.now_ms();
-        let sql = "SELECT l.task_id, t.name, l.role, u.id, u.name, l.id, l.expires_at, l.keeps, \
-                   CASE WHEN m.expires_at <= $2 THEN m.lasting_role ELSE m.role END, l.max_uses, l.uses \
-                   FROM share_links l JOIN tasks t ON t.id = l.task_id JOIN users u ON u.id = l.created_by \
-                   LEFT JOIN members m ON m.task_id = l.task_id AND m.user_id = $3 WHERE l.hash = $1 AND (l.expires_at IS NULL OR l.expires_at > $2)";
+        let sql = format!(
+            "SELECT l.task_id, t.name, l.role, u.id, u.name, l.id, l.expires_at, l.keeps, {}, l.max_uses, l.uses \
+             FROM share_links l JOIN tasks t ON t.id = l.task_id JOIN users u ON u.id = l.created_by \
+             LEFT JOIN members m ON m.task_id = l.task_id AND m.user_id = $3 \
+             WHERE l.hash = $1 AND (l.expires_at IS NULL OR l.expires_at > $2)",
+            live_role("$2")
+        );
         let values = values![secrets::hash(code).as_slice(), now, user.to_string()];
         let row = tx.query_opt(sql, values).await.map_err(store_failed)?.ok_or_else(dead_link)?;
         let found = read_found(&row).map_err(store_failed)?;

@@ -14,7 +14,7 @@ use coderoom_protocol::{
 };
 
 use super::{Tasks, create_task::search_key, failed};
-use crate::people::Identity;
+use crate::people::{Identity, live_role};
 
 /// Most tasks of one page.
 const MAX_PAGE: u32 = 200;
@@ -69,10 +69,11 @@ impl Tasks {
 /// The query for one more task than `limit`, which tells whether there is another page.
 fn query(identity: &Identity, now: i64, filter: &TaskFilter, limit: u32) -> Result<(String, Vec<Value>), WireError> {
     let membership = if filter.all { "LEFT JOIN" } else { "JOIN" };
+    let role = live_role("$2");
     let mut sql = format!(
-        "SELECT t.id, t.name, t.language, t.remarks, CASE WHEN m.expires_at <= $2 THEN m.lasting_role ELSE m.role END, r.state, r.id, u.id, u.name, t.created_at, t.updated_at \
+        "SELECT t.id, t.name, t.language, t.remarks, {role}, r.state, r.id, u.id, u.name, t.created_at, t.updated_at \
          FROM tasks t {membership} members m ON m.task_id = t.id AND m.user_id = $1 \
-         AND (m.expires_at IS NULL OR m.expires_at > $2 OR m.lasting_role IS NOT NULL) LEFT JOIN runs r ON r.task_id = t.id AND r.number = t.run_count \
+         AND {role} IS NOT NULL LEFT JOIN runs r ON r.task_id = t.id AND r.number = t.run_count \
          LEFT JOIN users u ON u.id = t.created_by WHERE t.import_of IS NULL"
     );
     let mut values = values![identity.user.to_string(), now];
