@@ -111,7 +111,7 @@ def deploy() -> tuple[int, int, int]:
 
 
 def schemathesis() -> tuple[int, int, int]:
-    code, _ = run(["cargo", "build", "--workspace", "--all-features", "--bins", "--quiet"])
+    code = build()
     if code:
         return code, 0, 0
     code, output = run([sys.executable, "tests/schemathesis/run.py"])
