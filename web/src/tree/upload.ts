@@ -69,10 +69,12 @@ export async function droppedFiles(data: DataTransfer, folder: string): Promise<
   // What a program puts together has files and no entries.
   if (entries.length === 0) return [...data.files].map((file) => ({ path: join(folder, file.name), file }));
   const found: Upload[] = [];
+  let isCut = false;
   const walk = async (entry: FileSystemEntry, into: string): Promise<void> => {
-    if (found.length >= MAX_FILES) return;
     const path = join(into, entry.name);
     if (entry.isFile) {
+      isCut ||= found.length >= MAX_FILES;
+      if (isCut) return;
       const file = await new Promise<File>((resolve, reject) => (entry as FileSystemFileEntry).file(resolve, reject));
       found.push({ path, file });
       return;
@@ -81,11 +83,11 @@ export async function droppedFiles(data: DataTransfer, folder: string): Promise<
     // A reader gives at most 100 entries at a time.
     for (;;) {
       const part = await new Promise<FileSystemEntry[]>((resolve, reject) => reader.readEntries(resolve, reject));
-      if (part.length === 0) return;
+      if (part.length === 0 || isCut) return;
       for (const child of part) await walk(child, path);
     }
   };
   for (const entry of entries) await walk(entry, folder);
-  if (found.length >= MAX_FILES) toast(t.peek().tree.dropIsCut(MAX_FILES));
+  if (isCut) toast(t.peek().tree.dropIsCut(MAX_FILES));
   return found;
 }
