@@ -8,6 +8,7 @@ pub mod cli;
 pub mod config;
 pub mod http;
 pub mod people;
+mod percent;
 pub mod rooms;
 pub mod sockets;
 pub mod submit;

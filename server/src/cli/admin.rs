@@ -2,10 +2,12 @@
 
 use clap::Subcommand;
 use coderoom_protocol::client::ApiClient;
+use percent_encoding::utf8_percent_encode;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{connect::ConnectFlags, print, say};
+use crate::percent::RESERVED;
 
 /// Users asked for at once; the most that the server gives.
 const USERS_OF_A_PAGE: u32 = 1000;
@@ -149,14 +151,7 @@ fn segment(word: &str) -> anyhow::Result<String> {
 
 /// Percent-encodes all but the characters that stand for themselves anywhere in an address (RFC 3986 §2.3).
 fn encoded(word: &str) -> String {
-    let mut out = String::new();
-    for byte in word.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
-            _ => out.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    out
+    utf8_percent_encode(word, RESERVED).to_string()
 }
 
 /// One value a line. A reader that went away early is no failure.

@@ -14,10 +14,12 @@ use coderoom_protocol::{
 };
 use coderoom_worker::language;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use percent_encoding::{AsciiSet, utf8_percent_encode};
 use reqwest::{Method, StatusCode, header};
 use sha2::{Digest as _, Sha256};
 
 use super::folder::{Folder, LocalFile};
+use crate::percent::RESERVED;
 
 /// Uploads that are under way at the same time.
 const UPLOADS_AT_ONCE: usize = 4;
@@ -143,15 +145,8 @@ fn file_path(task: TaskId, path: &str) -> String {
 
 /// Percent-encoding of everything that is not unreserved (RFC 3986 §2.3) or a slash.
 pub(super) fn escape(path: &str) -> String {
-    let mut escaped = String::with_capacity(path.len());
-    for byte in path.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
-            escaped.push(char::from(byte));
-        } else {
-            escaped.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    escaped
+    const RESERVED_IN_PATH: &AsciiSet = &RESERVED.remove(b'/');
+    utf8_percent_encode(path, RESERVED_IN_PATH).to_string()
 }
 
 #[cfg(test)]

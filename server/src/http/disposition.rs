@@ -1,9 +1,10 @@
 //! The header `Content-Disposition` for names in any script (RFC 6266, RFC 5987), and the headers that keep a browser
 //! from taking what users uploaded for a page of ours.
 
-use std::fmt::Write as _;
-
 use axum::http::{HeaderMap, HeaderValue, header};
+use percent_encoding::utf8_percent_encode;
+
+use crate::percent::RESERVED;
 
 /// `attachment` with a name.
 #[must_use]
@@ -13,15 +14,9 @@ pub fn attachment(name: &str) -> HeaderValue {
         if char.is_ascii_graphic() && !matches!(char, '"' | '\\' | '%') || char == ' ' { char } else { '_' }
     };
     let fallback: String = name.chars().map(plain).collect();
-    let mut value = format!("attachment; filename=\"{fallback}\"; filename*=UTF-8''");
-    for byte in name.bytes() {
-        if byte.is_ascii_alphanumeric() || b"!#$&+-.^_`|~".contains(&byte) {
-            value.push(byte.into());
-        } else {
-            // Writing to a String cannot fail.
-            let _ = write!(value, "%{byte:02X}");
-        }
-    }
+    // RFC 5987 lets a few signs more stand for themselves; encoded they mean the same.
+    let name = utf8_percent_encode(name, RESERVED);
+    let value = format!("attachment; filename=\"{fallback}\"; filename*=UTF-8''{name}");
     HeaderValue::from_str(&value).unwrap_or(HeaderValue::from_static("attachment"))
 }
 

@@ -2,12 +2,13 @@
 
 use std::{
     collections::HashMap,
-    fmt::Write,
     io::{self, ErrorKind},
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{
     files::Files,
@@ -99,14 +100,8 @@ impl Streams {
 
 /// A stream's name as a folder's: letters, digits, `-` and `_` stand for themselves, other bytes become `%XX`.
 fn folder_name(stream: &str) -> Result<String> {
-    let mut folder = String::with_capacity(stream.len());
-    for byte in stream.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_') {
-            folder.push(byte.into());
-        } else {
-            let _ = write!(folder, "%{byte:02X}");
-        }
-    }
+    const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_');
+    let folder = utf8_percent_encode(stream, ENCODED).to_string();
     if folder.is_empty() || folder.len() > MAX_FOLDER_NAME_BYTES {
         return Err(BusError::Unavailable("a stream's name is empty or too long".to_owned()));
     }
