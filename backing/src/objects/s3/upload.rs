@@ -58,7 +58,12 @@ pub(super) async fn stream(inner: &Arc<Inner>, key: &str, mut stream: ByteStream
 async fn send_part(inner: &Arc<Inner>, key: &str, upload: &mut Option<Upload>, gathered: &mut BytesMut) -> Result<()> {
     let upload = match upload {
         Some(upload) => upload,
-        None => upload.insert(Upload::begin(inner.clone(), key).await?),
+        None => {
+            // A task of its own: when nobody waits any more for the name of the upload, it still arrives, and the upload is
+            // dropped and aborted.
+            let begun = tokio::spawn(Upload::begin(inner.clone(), key.to_owned())).await;
+            upload.insert(begun.map_err(|error| ObjectsError::Unavailable(error.to_string()))??)
+        }
     };
     let part = std::mem::take(gathered).freeze();
     upload.send(part).await
@@ -74,14 +79,14 @@ struct Upload {
 }
 
 impl Upload {
-    async fn begin(inner: Arc<Inner>, key: &str) -> Result<Self> {
-        let began = inner.client.create_multipart_upload().bucket(&inner.bucket).key(key).send().await;
+    async fn begin(inner: Arc<Inner>, key: String) -> Result<Self> {
+        let began = inner.client.create_multipart_upload().bucket(&inner.bucket).key(&key).send().await;
         let began = began.map_err(|error| Refusal::new(error).into_error())?;
         let id = began.upload_id().unwrap_or_default().to_owned();
         if id.is_empty() {
             return Err(ObjectsError::Unavailable("the store gave an upload no name".into()));
         }
-        Ok(Self { inner, key: key.to_owned(), id, parts: Vec::new() })
+        Ok(Self { inner, key, id, parts: Vec::new() })
     }
 
     async fn send(&mut self, part: Bytes) -> Result<()> {
