@@ -11,13 +11,15 @@ import { Toasts } from "./toasts";
 interface DialogProps {
   title: string;
   onClose(): void;
+  /** What it waits for before it opens. */
+  ready?: Promise<unknown>;
   children: ComponentChildren;
 }
 
 /** A dialog that is open while it is rendered. Escape and a press outside close it. */
-export function Dialog({ title, onClose, children }: DialogProps) {
+export function Dialog({ title, onClose, ready, children }: DialogProps) {
   const element = useRef<HTMLDialogElement>(null);
-  useModal(element);
+  useModal(element, ready);
   const onCancel = (event: Event) => {
     event.preventDefault();
     onClose();

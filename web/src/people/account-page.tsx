@@ -1,13 +1,14 @@
-// The account of the one who is signed in: password and API tokens.
+// The account of the one who is signed in: password, browsers and API tokens. What is below a list is shown when its length is known.
 
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { changePassword } from "../api/people";
+import { changePassword, sessions as listSessions, tokens as listTokens } from "../api/people";
 import { Header } from "../app/header";
 import { Icon } from "../app/icons";
 import { Link } from "../app/router";
 import { sentenceOf } from "../app/sentence-of";
-import { toast } from "../app/toasts";
+import { toast, toastError } from "../app/toasts";
+import type { SessionLine, TokenLine } from "../messages.generated";
 import { t } from "../texts/texts";
 import { Sessions } from "./sessions";
 import { Tokens } from "./tokens";
@@ -15,7 +16,12 @@ import "./account.css";
 
 export function AccountPage() {
   const texts = t.value.account;
+  const sessions = useSignal<readonly SessionLine[] | null>(null);
+  const tokens = useSignal<readonly TokenLine[] | null>(null);
+  const loadSessions = () => listSessions().then((list) => void (sessions.value = list.sessions), toastError);
+  const loadTokens = () => listTokens().then((list) => void (tokens.value = list.tokens), toastError);
   useEffect(() => void (document.title = `${texts.title} · coderoom`), [texts]);
+  useEffect(() => void Promise.all([loadSessions(), loadTokens()]), []);
   return (
     <div class="account-page">
       <Header>
@@ -27,8 +33,8 @@ export function AccountPage() {
       </Header>
       <main>
         <Password />
-        <Sessions />
-        <Tokens />
+        {sessions.value && <Sessions sessions={sessions.value} load={loadSessions} />}
+        {sessions.value && tokens.value && <Tokens tokens={tokens.value} load={loadTokens} />}
       </main>
     </div>
   );

@@ -39,7 +39,7 @@ export function JoinPage() {
         <p class="problem" role="alert">
           {problem.value}
         </p>
-        <Link to="/">{t.value.editor.toTasks}</Link>
+        {(found || problem.value) && <Link to="/">{t.value.editor.toTasks}</Link>}
       </div>
     </main>
   );

@@ -1,24 +1,24 @@
 // The browsers in which one is signed in; each can be signed out from here.
 
-import { useSignal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
-import { endOtherSessions, endSession, sessions as listSessions } from "../api/people";
+import { endOtherSessions, endSession } from "../api/people";
 import { Icon } from "../app/icons";
 import { toastError } from "../app/toasts";
 import type { SessionLine } from "../messages.generated";
 import { browserName } from "./browser-name";
 import { t, when } from "../texts/texts";
 
-export function Sessions() {
+interface SessionsProps {
+  sessions: readonly SessionLine[];
+  load(): Promise<void>;
+}
+
+export function Sessions({ sessions, load }: SessionsProps) {
   const texts = t.value.account;
-  const sessions = useSignal<readonly SessionLine[]>([]);
-  const load = () => listSessions().then((list) => void (sessions.value = list.sessions), toastError);
-  useEffect(() => void load(), []);
   return (
     <section aria-labelledby="sessions">
       <h2 id="sessions">{texts.sessions}</h2>
       <ul class="token-list" aria-labelledby="sessions">
-        {sessions.value.map((session) => (
+        {sessions.map((session) => (
           <li key={session.id}>
             <span>
               <strong>{browserName(session.agent)}</strong>{" "}
@@ -34,7 +34,7 @@ export function Sessions() {
           </li>
         ))}
       </ul>
-      {sessions.value.length > 1 && <button onClick={() => void endOtherSessions().then(load, toastError)}>{texts.endOthers}</button>}
+      {sessions.length > 1 && <button onClick={() => void endOtherSessions().then(load, toastError)}>{texts.endOthers}</button>}
     </section>
   );
 }

@@ -1,14 +1,14 @@
 // Who has access to a task: members with their roles. Owners change it, everybody sees it.
 
 import { useSignal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
-import { members as listMembers, removeMember, setMember } from "../api/people";
+import { useMemo, useRef } from "preact/hooks";
+import { members as listMembers, removeMember, setMember, shareLinks } from "../api/people";
 import { confirmed, Dialog } from "../app/dialog";
 import { Icon } from "../app/icons";
 import { go } from "../app/router";
 import { sentenceOf } from "../app/sentence-of";
 import { toast } from "../app/toasts";
-import type { MemberLine, Role } from "../messages.generated";
+import type { MemberLine, Role, ShareLinkLine } from "../messages.generated";
 import type { Room } from "../room/room";
 import { t, when } from "../texts/texts";
 import { PersonSign } from "./person";
@@ -19,6 +19,7 @@ const ROLES: readonly Role[] = ["viewer", "editor", "owner"];
 
 export function ShareDialog({ room, onClose }: { room: Room; onClose(): void }) {
   const members = useSignal<readonly MemberLine[]>([]);
+  const links = useSignal<readonly ShareLinkLine[]>([]);
   const problem = useSignal("");
   const texts = t.value.share;
   const isOwner = room.role.value === "owner";
@@ -27,7 +28,8 @@ export function ShareDialog({ room, onClose }: { room: Room; onClose(): void }) 
   const fail = (error: unknown) => {
     problem.value = sentenceOf(error);
   };
-  useEffect(() => void load(), [room.role.value]);
+  const loadLinks = () => shareLinks(room.id).then((list) => void (links.value = list.links), fail);
+  const ready = useMemo(() => Promise.all([load(), isOwner && loadLinks()]), [room.role.value]);
   /** Does a change, then shows what holds now: also when it was refused. */
   const act = (change: Promise<unknown>) => {
     problem.value = "";
@@ -41,7 +43,7 @@ export function ShareDialog({ room, onClose }: { room: Room; onClose(): void }) 
     else void act(removeMember(room.id, user.id));
   };
   return (
-    <Dialog title={texts.title} onClose={onClose}>
+    <Dialog title={texts.title} onClose={onClose} ready={ready}>
       <ul class="members" aria-label={texts.members}>
         {members.value.map((member) => {
           const { user, role } = member;
@@ -79,10 +81,10 @@ export function ShareDialog({ room, onClose }: { room: Room; onClose(): void }) 
       <p class="problem" role="alert">
         {problem.value}
       </p>
-      {isOwner && <ShareLinks room={room} />}
+      {isOwner && <ShareLinks room={room} links={links.value} load={loadLinks} />}
       <label class="field">
         {texts.link}
-        <input readOnly value={location.origin + location.pathname} onFocus={(event) => event.currentTarget.select()} />
+        <input readOnly autofocus={!isOwner} value={location.origin + location.pathname} onFocus={(event) => event.currentTarget.select()} />
         <span class="quiet">{texts.linkHint}</span>
       </label>
       <div class="actions">
@@ -106,7 +108,7 @@ function AddMember({ onAdd }: { onAdd(name: string, role: Role): Promise<unknown
   };
   return (
     <form class="add-member" onSubmit={onSubmit}>
-      <input ref={name} placeholder={texts.addName} aria-label={texts.addName} title={texts.addHint} required autocomplete="off" />
+      <input ref={name} autofocus placeholder={texts.addName} aria-label={texts.addName} title={texts.addHint} required autocomplete="off" />
       <select aria-label={texts.newRole} value={role.value} onChange={(event) => (role.value = event.currentTarget.value as Role)}>
         {ROLES.map((each) => (
           <option key={each} value={each}>

@@ -1,8 +1,8 @@
 // Links that invite into a task: make, copy once, end. For owners.
 
 import { useSignal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
-import { createShareLink, deleteShareLink, shareLinks } from "../api/people";
+import { useRef } from "preact/hooks";
+import { createShareLink, deleteShareLink } from "../api/people";
 import { copyText } from "../app/clipboard";
 import { confirmed } from "../app/dialog";
 import { Icon } from "../app/icons";
@@ -16,15 +16,18 @@ import { t, when } from "../texts/texts";
 const DAYS = [1, 7, 30, 0];
 const DAY_MS = 86_400_000;
 
-export function ShareLinks({ room }: { room: Room }) {
+interface ShareLinksProps {
+  room: Room;
+  links: readonly ShareLinkLine[];
+  load(): Promise<void>;
+}
+
+export function ShareLinks({ room, links, load }: ShareLinksProps) {
   const texts = t.value.share;
-  const links = useSignal<readonly ShareLinkLine[]>([]);
   const made = useSignal("");
   const role = useSignal<Role>("viewer");
   const days = useSignal(7);
   const note = useRef<HTMLInputElement>(null);
-  const load = () => shareLinks(room.id).then((list) => void (links.value = list.links), toastError);
-  useEffect(() => void load(), [room.id]);
 
   const onSubmit = async (event: Event) => {
     event.preventDefault();
@@ -48,11 +51,11 @@ export function ShareLinks({ room }: { room: Room }) {
       <p class="quiet">{texts.linksHint}</p>
       {user.value?.is_admin && (
         <p class="quiet">
-          {texts.accounts} <code>coderoom admin create-user NAME</code>
+          {texts.accounts} <code class="command">coderoom admin create-user NAME</code>
         </p>
       )}
       <ul class="members">
-        {links.value.map((link) => (
+        {links.map((link) => (
           <li key={link.id} class="link-line">
             <span class="member-name">
               {t.value.roles[link.role]} <span class="quiet">{about(link)}</span>
@@ -73,7 +76,7 @@ export function ShareLinks({ room }: { room: Room }) {
           </button>
         </div>
       )}
-      <form class="add-member" onSubmit={(event) => void onSubmit(event)}>
+      <form class="add-member new-link" onSubmit={(event) => void onSubmit(event)}>
         <input ref={note} maxLength={200} placeholder={texts.linkNote} aria-label={texts.linkNote} autocomplete="off" />
         <select aria-label={texts.newRole} value={role.value} onChange={(event) => (role.value = event.currentTarget.value as Role)}>
           {(["viewer", "editor"] as const).map((each) => (
@@ -85,7 +88,7 @@ export function ShareLinks({ room }: { room: Room }) {
         <select aria-label={texts.linkEnds} value={days.value} onChange={(event) => (days.value = Number(event.currentTarget.value))}>
           {DAYS.map((each) => (
             <option key={each} value={each}>
-              {each === 0 ? t.value.account.never : t.value.account.days(each)}
+              {texts.linkEnds}: {each === 0 ? t.value.account.never : t.value.account.days(each)}
             </option>
           ))}
         </select>

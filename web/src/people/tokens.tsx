@@ -1,8 +1,8 @@
 // API tokens of the one who is signed in. A secret is shown once, when it was made.
 
 import { useSignal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
-import { createToken, deleteToken, tokens as listTokens } from "../api/people";
+import { useRef } from "preact/hooks";
+import { createToken, deleteToken } from "../api/people";
 import { copyText } from "../app/clipboard";
 import { confirmed } from "../app/dialog";
 import { Icon } from "../app/icons";
@@ -15,15 +15,17 @@ const DAYS = [7, 30, 90, 365, 0];
 /** From the least to the most; a choice has all before it. */
 const SCOPES: readonly Scope[] = ["read", "edit", "run", "admin"];
 
-export function Tokens() {
+interface TokensProps {
+  tokens: readonly TokenLine[];
+  load(): Promise<void>;
+}
+
+export function Tokens({ tokens, load }: TokensProps) {
   const texts = t.value.account;
-  const tokens = useSignal<readonly TokenLine[] | null>(null);
   const secret = useSignal("");
   const name = useRef<HTMLInputElement>(null);
   const days = useSignal(30);
   const reach = useSignal<Scope>("run");
-  const load = () => listTokens().then((list) => void (tokens.value = list.tokens), toastError);
-  useEffect(() => void load(), []);
 
   const onSubmit = async (event: Event) => {
     event.preventDefault();
@@ -47,8 +49,8 @@ export function Tokens() {
       <h2 id="tokens">{texts.tokens}</h2>
       <p class="quiet">{texts.tokensHint}</p>
       <ul class="token-list" aria-labelledby="tokens">
-        {tokens.value?.length === 0 && <li class="quiet">{texts.none}</li>}
-        {tokens.value?.map((token) => (
+        {tokens.length === 0 && <li class="quiet">{texts.none}</li>}
+        {tokens.map((token) => (
           <li key={token.id}>
             <span>
               <strong>{token.name}</strong> <span class="quiet">{about(token)}</span>

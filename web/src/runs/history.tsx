@@ -1,7 +1,7 @@
 // All runs of the task: who, when, how they ended. One is chosen to look at its log, or two to compare their files.
 
 import { useSignal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import { useMemo } from "preact/hooks";
 import { listRuns } from "../api/tasks";
 import { Dialog } from "../app/dialog";
 import { Icon } from "../app/icons";
@@ -28,7 +28,7 @@ function Runs() {
       older.value = [...older.peek(), ...page.runs];
       next.value = page.next;
     }, toastError);
-  useEffect(() => void read(), []);
+  const ready = useMemo(() => read(), []);
   const live = room.runs.value;
   const known = new Set(live.map(({ id }) => id));
   const runs = [...live, ...older.value.filter(({ id }) => !known.has(id))];
@@ -40,7 +40,7 @@ function Runs() {
   };
   const texts = t.value.runs;
   return (
-    <Dialog title={texts.list} onClose={close}>
+    <Dialog title={texts.list} onClose={close} ready={ready}>
       <ul class="run-list">
         {runs.map((run) => (
           <li key={run.id} class={run.id === shown?.id ? "chosen" : ""}>
@@ -48,7 +48,7 @@ function Runs() {
               <span class={`dot state-${run.state}`} />
               <span class="run-what">
                 <b>#{run.number}</b> {stateOf(run)} <span class="quiet">{timeOf(run)}</span>
-                <span class="quiet run-who">
+                <span class="quiet run-who" title={[run.command, run.remarks].filter(Boolean).join(" · ")}>
                   {run.user_name} · {when(run.submitted_at)} · <code>{run.command}</code>
                   {run.remarks && ` · ${run.remarks}`}
                 </span>

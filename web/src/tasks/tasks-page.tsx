@@ -87,7 +87,7 @@ export function TasksPage() {
           </select>
         </div>
         <TaskRows state={state} onNew={() => (isMaking.value = true)} />
-        <p class="quiet keys">{texts.keys}</p>
+        {(state.tasks.value?.length ?? 0) > 0 && <p class="quiet keys">{texts.keys}</p>}
       </main>
       {isMaking.value && <NewTaskDialog onClose={() => (isMaking.value = false)} />}
     </div>
