@@ -11,6 +11,8 @@ const theme = EditorView.theme({
   "&.cm-focused": { outline: "none" },
   ".cm-scroller": { fontFamily: "var(--mono)", fontSize: "13.5px", lineHeight: "1.55" },
   ".cm-content": { caretColor: "var(--text)", padding: "6px 0 40vh" },
+  // Room for three digits, so that the hundredth line moves no text.
+  ".cm-lineNumbers .cm-gutterElement": { minWidth: "calc(3ch + 8px)" },
   ".cm-gutters": { backgroundColor: "var(--card)", color: "var(--quiet)", border: "none", paddingLeft: "6px" },
   ".cm-activeLine": { backgroundColor: "color-mix(in srgb, var(--accent) 6%, transparent)" },
   ".cm-activeLineGutter": { backgroundColor: "transparent", color: "var(--text)" },

@@ -25,9 +25,14 @@ export function TaskHeader() {
       <button class="plain icon-only" aria-label={t.value.editor.showFiles} aria-pressed={sizes.value.files > 0} title={t.value.editor.showFiles} onClick={toggleFiles}>
         <Icon name="panel" />
       </button>
-      <h1 title={task?.name}>{task?.name ?? "…"}</h1>
-      {task && <span class="chip wide-only">{t.value.languages[task.language]}</span>}
-      <StoredBadge />
+      {/* Until it is known which task this is, the state stands in the place of the name. */}
+      {task && (
+        <>
+          <h1 title={task.name}>{task.name}</h1>
+          <span class="chip">{t.value.languages[task.language]}</span>
+        </>
+      )}
+      <StoredBadge key={task?.id ?? "none"} />
       <span class="space" />
       <PeopleHere />
       <ShareButton />

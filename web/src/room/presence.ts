@@ -20,8 +20,8 @@ interface Announced {
 /** Longest name that is shown. */
 const MAX_NAME = 64;
 
-/** The people behind the states of a room, each once however many pages they have open, ordered by name. */
-export function peopleIn(states: Iterable<Announced>): Person[] {
+/** The people behind the states of a room, each once however many pages they have open: first who was there `before`, so that nobody moves when another comes, then by name. */
+export function peopleIn(states: Iterable<Announced>, before: readonly Person[] = []): Person[] {
   const people = new Map<string, { id: string; name: string; files: string[] }>();
   for (const { user, file } of states) {
     if (typeof user?.id !== "string" || typeof user.name !== "string" || user.name === "") continue;
@@ -29,7 +29,9 @@ export function peopleIn(states: Iterable<Announced>): Person[] {
     if (typeof file === "string" && !person.files.includes(file)) person.files.push(file);
     people.set(user.id, person);
   }
-  return [...people.values()].sort((left, right) => left.name.localeCompare(right.name) || (left.id < right.id ? -1 : 1));
+  const places = new Map(before.map(({ id }, place) => [id, place]));
+  const place = ({ id }: Person) => places.get(id) ?? before.length;
+  return [...people.values()].sort((left, right) => place(left) - place(right) || left.name.localeCompare(right.name) || (left.id < right.id ? -1 : 1));
 }
 
 export class Presence {
@@ -38,7 +40,7 @@ export class Presence {
 
   constructor(private readonly awareness: Awareness) {
     this.people = this.list;
-    awareness.on("change", () => (this.list.value = peopleIn(awareness.getStates().values() as Iterable<Announced>)));
+    awareness.on("change", () => (this.list.value = peopleIn(awareness.getStates().values() as Iterable<Announced>, this.list.peek())));
   }
 
   /** Tells the others who this is. */
