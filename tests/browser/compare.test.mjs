@@ -87,7 +87,7 @@ test("a side is exchanged in the open comparison, and files that are the same ca
   await dialog().getByRole("status").filter({ hasText: "1 file differs." }).waitFor();
   assert.deepEqual(await listed(), ["changed run.py"]);
   await until(async () => (await lines("Before")).includes("second text"), "what the second run ran");
-  await dialog().getByLabel("Show unchanged files too").check();
+  await dialog().getByLabel("Show unchanged files").check();
   await dialog().locator("nav").getByRole("button", { name: /run\.sh$/ }).waitFor();
   await page.keyboard.press("Escape");
   await dialog().waitFor({ state: "hidden" });

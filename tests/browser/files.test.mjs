@@ -185,7 +185,7 @@ test("a zip goes in and the task comes out as a zip", async (t) => {
   await row(ana, "a.csv").click();
   await until(async () => (await textOf(ana)) === "x,y\n1,2\n".trimEnd() || (await textOf(ana)) === "x,y\n1,2\n", "the table");
   await row(ana, "logo.bin").click();
-  await ana.getByText("This is no text file.").waitFor();
+  await ana.getByText("This is not a text file.").waitFor();
   await ana.getByRole("button", { name: "Actions for files" }).click();
   const [download] = await Promise.all([ana.waitForEvent("download"), ana.getByRole("menuitem", { name: "Download all as zip" }).click()]);
   const out = join(folder, "out.zip");

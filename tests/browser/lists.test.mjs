@@ -151,11 +151,11 @@ test("browsers that are signed in are listed, and one is signed out from another
 });
 
 test("a new password is asked for, told when it is refused, and counts at once", async () => {
-  await ana.getByLabel("Password so far").fill("not the password");
+  await ana.getByLabel("Current password").fill("not the password");
   await ana.getByLabel("New password").fill("another long password");
   await ana.getByRole("button", { name: "Change password" }).click();
   await ana.getByRole("alert").filter({ hasText: /\w/ }).waitFor();
-  await ana.getByLabel("Password so far").fill(person.password);
+  await ana.getByLabel("Current password").fill(person.password);
   await ana.getByRole("button", { name: "Change password" }).click();
   await ana.getByText("The password was changed").waitFor();
   const again = await signedIn(browser, server, { name: "ana", password: "another long password" }, errors);

@@ -20,10 +20,17 @@ export function RunPanel() {
   const { room } = useTask();
   const run = shownRun(room);
   const texts = t.value.runs;
-  if (!run) return <p class="nothing quiet">{texts.none}</p>;
+  const mayEdit = room.mayEdit.value;
+  if (!room.task.value) return <p class="nothing quiet">{t.value.common.loading}</p>;
+  if (!run) {
+    return (
+      <p class="nothing quiet">
+        {texts.none} {mayEdit && texts.noneHint}
+      </p>
+    );
+  }
   const stop = () => void room.request({ type: "stop", run: run.id }).catch(toastError);
   const again = () => void room.request({ type: "rerun", run: run.id }).then(() => (selectedRun.value = null), toastError);
-  const mayEdit = room.mayEdit.value;
   return (
     <>
       <div class="run-bar">
@@ -57,8 +64,9 @@ export function RunPanel() {
           <Icon name="menu" />
         </MenuButton>
       </div>
-      {endOf(run) && <p class={`run-end state-${run.state}`}>{endOf(run)}</p>}
       <LogPanel key={run.id} run={run.id} />
+      {/* Below the log, where it was last looked at and where it moves no line. */}
+      {endOf(run) && <p class={`run-end state-${run.state}`}>{endOf(run)}</p>}
     </>
   );
 }
