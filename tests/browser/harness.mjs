@@ -134,8 +134,9 @@ export async function typeAt(page, where, text) {
 export const saved = (page) => page.locator(".stored[data-state=saved]").waitFor();
 
 /** Debian's Chromium, quiet and without reaching for the network. */
-export function startBrowser() {
+export function startBrowser(options = {}) {
   return chromium.launch({
+    ...options,
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
     args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"],
   });
