@@ -114,6 +114,8 @@ try {
     await page.keyboard.press("Control+Shift+F");
     await page.keyboard.type("city");
     await page.locator(".hit").first().waitFor();
+    // Not while the name at the other's cursor fades.
+    await page.waitForFunction(() => document.getAnimations().every(({ playState }) => playState === "finished"));
     await shot(page, "search");
     await page.getByRole("button", { name: "Files", exact: true }).last().click();
     await page.getByRole("treeitem", { name: /^logo.png/ }).click();
