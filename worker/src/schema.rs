@@ -26,6 +26,7 @@ pub const MIGRATIONS: &[Migration] = &[
     change!(8, "0008_nodes"),
     change!(9, "0009_task_remains"),
     change!(10, "0010_lasting_roles"),
+    change!(11, "0011_document_clients"),
 ];
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ use bytes::Bytes;
 use coderoom_protocol::{
     control::{FileWritten, NoticeCode},
     gate::{StateVector, Writers},
-    ids::{FileId, TaskId},
+    ids::{FileId, TaskId, UserId},
     problem::WireError,
 };
 use tokio::{sync::oneshot, time::Instant};
@@ -34,6 +34,7 @@ use super::{
     Shared,
     event::{RoomEvent, SessionId},
     group_commit::Edits,
+    load_document::ClientOwners,
     mailbox::Mailbox,
     members::Members,
     presence::Presence,
@@ -153,6 +154,8 @@ pub(super) struct Live {
     shown: StateVector,
     /// What has passed the gate.
     accepted: StateVector,
+    /// Whose the client ids in it are; of those before this was kept, and of this server, nobody's.
+    clients: ClientOwners,
     /// Accepted edits, and what waits for those before it, oldest first.
     in_flight: VecDeque<InFlight>,
     in_flight_bytes: usize,
@@ -197,6 +200,8 @@ struct Gathered {
     inserted_bytes: u64,
     /// Bytes by which the task grows at most.
     growth: i64,
+    /// Client ids that were nobody's before.
+    clients: Vec<(u64, UserId)>,
 }
 
 /// An accepted edit, or what is due when all before it are stored.
@@ -267,7 +272,7 @@ impl Document {
     /// Hands what has been accepted to the group commit.
     pub(super) fn submit(&mut self, around: &Surroundings) {
         let Some(live) = &mut self.live else { return };
-        let Gathered { data, count, inserted_bytes, growth } = std::mem::take(&mut live.gathered);
+        let Gathered { data, count, inserted_bytes, growth, clients } = std::mem::take(&mut live.gathered);
         if count > 0 {
             around.shared.commits.submit(Edits {
                 task: around.task,
@@ -278,6 +283,7 @@ impl Document {
                 data,
                 inserted_bytes,
                 growth,
+                clients,
                 limit: around.space.to_check().filter(|_| growth > 0),
                 after: live.seq,
                 room: Arc::clone(&around.mailbox),

@@ -15,7 +15,7 @@ use coderoom_backing::{
     fault_point::fault_point,
     tables::{Tables, TablesError},
 };
-use coderoom_protocol::ids::{FileId, TaskId};
+use coderoom_protocol::ids::{FileId, TaskId, UserId};
 use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -39,6 +39,8 @@ pub(super) struct Edits {
     pub(super) inserted_bytes: u64,
     /// Bytes by which the task grows at most: what is checked against `limit`.
     pub(super) growth: i64,
+    /// Client ids that were nobody's before, and whose they are with these edits.
+    pub(super) clients: Vec<(u64, UserId)>,
     /// Bytes that all files of the task may have together, if this is to be checked in the transaction.
     pub(super) limit: Option<u64>,
     /// The last edit that was known to be stored when these were handed over: theirs are later.
@@ -244,6 +246,7 @@ impl Gathering {
                 gathered.growth += edits.growth;
                 gathered.limit = gathered.limit.or(edits.limit);
                 gathered.data.extend_from_slice(&edits.data);
+                gathered.clients.extend(edits.clients);
             }
             Some(_) => self.next.push(edits),
             None => {

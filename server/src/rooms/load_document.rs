@@ -1,15 +1,15 @@
 //! Reads a document from the tables: the newest snapshot and the edits after it, in one reading transaction,
 //! put together off the runtime's threads. The room asks once, however many wait.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use coderoom_backing::{
-    tables::{Tables, TablesError},
+    tables::{Tables, TablesError, Tx},
     values,
 };
 use coderoom_protocol::{
     gate::StateVector,
-    ids::{FileId, TaskId},
+    ids::{FileId, TaskId, UserId},
 };
 
 use super::{
@@ -17,6 +17,9 @@ use super::{
     replica::{Replica, SERVER_CLIENT},
     stored::{StoredDocument, StoredEdits, StoredError, StoredSnapshot},
 };
+
+/// Who has written with which client ids.
+pub(super) type ClientOwners = HashMap<u64, UserId>;
 
 /// A document as it was at edit `seq`.
 pub(super) struct Loaded {
@@ -26,6 +29,8 @@ pub(super) struct Loaded {
     pub(super) replica: Replica,
     /// What is in the replica.
     pub(super) vector: StateVector,
+    /// Whose client ids they are.
+    pub(super) clients: ClientOwners,
     /// Bytes of UTF-8: an upper bound.
     pub(super) size: u64,
     /// Edits behind the snapshot …
@@ -70,8 +75,8 @@ pub(super) async fn load(
 /// What was stored after an edit.
 #[derive(Debug)]
 pub(super) enum Since {
-    /// These rows, without a gap; perhaps none.
-    Rows(Vec<StoredRow>),
+    /// These rows, without a gap, perhaps none; and whose client ids there are in all of the document.
+    Rows(Vec<StoredRow>, ClientOwners),
     /// Rows are gone into a snapshot (or the epoch has ended): the document must be read as a whole.
     Cut,
     /// There is no such text file in the task any more.
@@ -121,8 +126,9 @@ async fn fetch_since(
         return Ok(Since::Cut);
     }
     let last = row.uint(1)?;
+    let clients = client_owners(&mut tx, file).await?;
     if last <= after {
-        return Ok(Since::Rows(Vec::new()));
+        return Ok(Since::Rows(Vec::new(), clients));
     }
     let rows = tx
         .query(
@@ -140,13 +146,21 @@ async fn fetch_since(
         next += row.count;
         stored.push(row);
     }
-    Ok(if next == last + 1 { Since::Rows(stored) } else { Since::Cut })
+    Ok(if next == last + 1 { Since::Rows(stored, clients) } else { Since::Cut })
+}
+
+/// Whose client ids there are in the document.
+async fn client_owners(tx: &mut Tx, file: FileId) -> Result<ClientOwners, TablesError> {
+    let sql = "SELECT client, user_id FROM document_clients WHERE file_id = $1";
+    let rows = tx.query(sql, values![file.to_string()]).await?;
+    rows.iter().map(|row| Ok((row.uint(0)?, row.parse(1)?))).collect()
 }
 
 struct Stored {
     epoch: u64,
     seq: u64,
     size: u64,
+    clients: ClientOwners,
     document: StoredDocument,
 }
 
@@ -170,6 +184,7 @@ async fn fetch(tables: &Tables, task: TaskId, file: FileId) -> Result<Option<Sto
         epoch: row.uint(0)?,
         seq: row.uint(1)?,
         size: row.uint(2)?,
+        clients: client_owners(&mut tx, file).await?,
         document: StoredDocument { snapshot, edits: vec![] },
     };
     if stored.seq > after {
@@ -207,6 +222,7 @@ fn build_here(stored: &Stored) -> Result<Loaded, LoadError> {
         seq: stored.seq,
         replica,
         vector,
+        clients: stored.clients.clone(),
         size: stored.size,
         loose_edits: stored.document.edits.iter().map(|row| row.count).sum(),
         loose_bytes: stored.document.edits.iter().map(|row| row.data.len() as u64).sum(),

@@ -165,6 +165,11 @@ impl Presence {
         changed
     }
 
+    /// Whose client id it is, as far as somebody stands for it.
+    pub(super) fn owner(&self, client: u64) -> Option<UserId> {
+        self.known.get(&client).filter(|known| known.owner.is_some()).map(|known| known.user)
+    }
+
     /// A session has gone: its ids are nulled at the same clock. Gives whether anything changed.
     pub(super) fn leave(&mut self, session: SessionId, now: Instant) -> bool {
         self.null(|known| known.owner == Some(Owner::Session(session)), now)

@@ -73,7 +73,8 @@ impl Document {
             Since::Gone => return Err(Farewell::Deleted),
             // It is being read as a whole, which ends the wait.
             _ if self.is_loading => return Ok(()),
-            Since::Rows(rows) => {
+            Since::Rows(rows, clients) => {
+                live.clients.extend(clients);
                 if !rows.into_iter().all(|row| self.take_row(around, &row)) {
                     self.load_anew(around);
                     return Ok(());

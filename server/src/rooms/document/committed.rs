@@ -172,6 +172,12 @@ impl Document {
         let Some(live) = &mut self.live else { return };
         let mut answers = Vec::new();
         for entry in live.in_flight.drain(..) {
+            if let InFlight::Edit { writers, .. } = &entry {
+                // Whose they are has not been stored either.
+                writers.iter().filter(|writer| live.shown.get(writer.client) == 0).for_each(|writer| {
+                    live.clients.remove(&writer.client);
+                });
+            }
             match entry {
                 InFlight::Edit { author: Some(session), .. } | InFlight::Answer { session, .. } => {
                     add_answer(&mut answers, session, false);

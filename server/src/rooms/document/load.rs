@@ -240,6 +240,7 @@ impl Live {
             unapplied: Vec::new(),
             accepted: loaded.vector.clone(),
             shown: loaded.vector,
+            clients: loaded.clients,
             in_flight: Default::default(),
             in_flight_bytes: 0,
             gathered: Default::default(),

@@ -1,9 +1,12 @@
 //! An edit, from the socket to the group commit; and the question for what a client lacks.
 
+use std::collections::hash_map::Entry;
+
 use bytes::Bytes;
 use coderoom_protocol::{
     control::NoticeCode,
     gate::{self, Facts, Refusal, StateVector},
+    ids::UserId,
 };
 
 use super::{Cache, Document, InFlight, Live, Surroundings};
@@ -12,6 +15,7 @@ use crate::rooms::{
     log_row,
     members::{Behind, Members},
     outbox::Pushed,
+    presence::Presence,
     replica::{Replica, ReplicaError},
     say::{self, Step},
 };
@@ -33,6 +37,8 @@ enum Verdict {
     Refuse,
     /// Not taken, because the text or the task would be too large; it may fit when something was deleted.
     TooLarge,
+    /// Not taken, because it writes in somebody else's name; it may be good when that person has sent it.
+    Foreign,
     /// Not taken; the client may be ahead of us and is asked for everything.
     Ask,
     /// Judged again when the document has caught up with what other nodes have stored.
@@ -56,8 +62,14 @@ impl Document {
         } else {
             live.judge_reader(&update, is_step2)
         };
+        let user = member.session.user.id;
+        let verdict = match verdict {
+            Verdict::Accept(facts) => live.judge_writers(facts, user, &self.presence, may_be_behind),
+            other => other,
+        };
         match verdict {
             Verdict::Accept(facts) => {
+                live.own(&facts, user, is_step2, &self.presence);
                 if live.gathered.count == 0 {
                     around.unsubmitted.push(self.file);
                 }
@@ -68,7 +80,7 @@ impl Document {
             }
             Verdict::NothingNew => live.answer(&self.members, session, true),
             Verdict::Refuse => live.answer(&self.members, session, false),
-            Verdict::TooLarge => {
+            Verdict::TooLarge | Verdict::Foreign => {
                 live.answer(&self.members, session, false);
                 if let Some(member) = self.members.get_mut(session) {
                     member.has_refused = true;
@@ -99,6 +111,12 @@ impl Document {
         let Some(live) = &mut self.live else { return };
         let Some(member) = self.members.get_mut(session) else { return };
         self.used_at = around.now;
+        if let Some(behind) = &mut member.behind {
+            // It takes nothing now. One answer is due when it does, to what it asked last.
+            behind.known = known;
+            behind.owes_step2 = true;
+            return live.push_step1(&self.members, session);
+        }
         let state = match live.diff(&known) {
             Ok(state) => state,
             Err(error) => return self.rebuild(around, &error),
@@ -188,6 +206,40 @@ impl Live {
             return Verdict::TooLarge;
         }
         Verdict::Accept(facts)
+    }
+
+    /// Nobody may go on where another writes: that person's own next edits would be taken for known ones, and be acknowledged
+    /// and lost.
+    fn judge_writers(&self, facts: Facts, user: UserId, presence: &Presence, may_be_behind: bool) -> Verdict {
+        for writer in &facts.writers {
+            let known = self.accepted.get(writer.client);
+            if writer.end <= known {
+                continue;
+            }
+            let owner = self.clients.get(&writer.client).copied();
+            if owner.is_none() && known > 0 && may_be_behind {
+                return Verdict::CatchUp;
+            }
+            if owner.or_else(|| presence.owner(writer.client)).is_some_and(|owner| owner != user) {
+                metrics::counter!("coderoom_updates_refused_total", "reason" => "foreign_client").increment(1);
+                return Verdict::Foreign;
+            }
+        }
+        Verdict::Accept(facts)
+    }
+
+    /// The client ids of an accepted update are the user's from now on. A step 2 may carry what others wrote (tables that were
+    /// restored from a backup lack it), so there presence must say the same.
+    fn own(&mut self, facts: &Facts, user: UserId, is_step2: bool, presence: &Presence) {
+        for writer in facts.writers.iter().filter(|writer| writer.end > self.accepted.get(writer.client)) {
+            if is_step2 && presence.owner(writer.client) != Some(user) {
+                continue;
+            }
+            if let Entry::Vacant(vacant) = self.clients.entry(writer.client) {
+                vacant.insert(user);
+                self.gathered.clients.push((writer.client, user));
+            }
+        }
     }
 
     /// A reader's step 2 is as good as stored when there is nothing new in it.

@@ -16,6 +16,10 @@ const ADVANCE: &str = "UPDATE files SET seq = seq + $3, size = size + $4, update
 const INSERT: &str = "INSERT INTO edits (file_id, epoch, seq, count, data, at) \
      SELECT id, epoch, seq - $3 + 1, $3, $4, $5 FROM files WHERE id = $1 AND epoch = $2 AND kind = 'text'";
 
+/// Two nodes may learn of one user's id at the same time.
+const OWN: &str = "INSERT INTO document_clients (file_id, client, user_id) \
+     SELECT id, $2, $3 FROM files WHERE id = $1 ON CONFLICT DO NOTHING";
+
 /// Who changes a tree holds the task's row too: nobody else makes the task grow meanwhile.
 const HOLD_TASK: &str = "UPDATE tasks SET revision = revision WHERE id = $1";
 const HOLD_FILE: &str = "UPDATE files SET seq = seq WHERE id = $1 AND epoch = $2 AND kind = 'text' RETURNING seq";
@@ -36,6 +40,7 @@ impl GroupCommit {
         // All of one text, then all of the other: the statement is looked up once each.
         statements.extend(rows.iter().map(|row| row.advance(at)));
         statements.extend(rows.iter().map(|row| row.insert(at)));
+        statements.extend(rows.iter().flat_map(Prepared::own));
         let answers = self.tables.batch(statements).await?;
         answers.iter().take(rows.len()).map(|answer| number(answer.first())).collect()
     }
@@ -74,8 +79,9 @@ async fn store(tx: &mut Tx, row: &Prepared, at: i64) -> Result<Stored, TablesErr
     let advance = row.advance(at);
     let stored = number(tx.query_opt(advance.sql, advance.values).await?.as_ref())?;
     if stored.is_ok() {
-        let insert = row.insert(at);
-        tx.execute(insert.sql, insert.values).await?;
+        for Statement { sql, values } in std::iter::once(row.insert(at)).chain(row.own()) {
+            tx.execute(sql, values).await?;
+        }
     }
     Ok(stored)
 }
@@ -101,6 +107,14 @@ fn number(answer: Option<&Row>) -> Result<Stored, TablesError> {
 impl Prepared {
     fn advance(&self, at: i64) -> Statement {
         Statement::new(ADVANCE, values![self.file.as_str(), self.epoch, self.count, self.inserted, at])
+    }
+
+    fn own(&self) -> impl Iterator<Item = Statement> {
+        let clients = self.edits.clients.iter();
+        clients.map(|(client, user)| {
+            let client = i64::try_from(*client).unwrap_or(i64::MAX);
+            Statement::new(OWN, values![self.file.as_str(), client, user.to_string()])
+        })
     }
 
     fn insert(&self, at: i64) -> Statement {
@@ -147,6 +161,7 @@ mod tests {
             data: data.to_vec(),
             inserted_bytes: 2,
             growth: 2,
+            clients: vec![],
             limit: None,
             after,
             room: Arc::new(Mailbox::new(1)),

@@ -1,6 +1,6 @@
 //! An edit from its author to the tables and to the others.
 
-use coderoom_protocol::role::Role;
+use coderoom_protocol::{awareness::Entry, ids::UserId, role::Role};
 
 use super::harness::{Door, Node};
 use crate::rooms::{Place, RoomSettings};
@@ -102,4 +102,48 @@ async fn hole_is_asked_for_and_healed() {
     ann.wait_answers(&[true, false, true]).await;
     assert_eq!(node.stored_text(file).await, "ab");
     assert_eq!(ann.step1s.len(), 2);
+}
+
+#[tokio::test]
+async fn nobody_writes_in_the_name_of_somebody_else() {
+    let mut node = Node::start(RoomSettings::default()).await;
+    let file = node.file("").await;
+    let mut ann = node.synced(file).await;
+    let forger = async |node: &Node| {
+        let mut forger = node.client(Place::File(file), Role::Editor, UserId::new(), Door::Room).await;
+        forger.sync().await;
+        forger
+    };
+    // Before her first edit, from what her presence says.
+    ann.announce(&[Entry { client: ann.number, clock: 1, state: Some("{}") }]).await;
+    let first = ann.edit(0, 0, "a");
+    let mut eve = forger(&node).await;
+    eve.send_update(first.clone()).await;
+    eve.wait_answers(&[true, false]).await;
+    ann.send_update(first).await;
+    ann.wait_answers(&[true, true]).await;
+    // Between two edits.
+    let second = ann.edit(1, 0, "b");
+    eve.send_update(second.clone()).await;
+    eve.wait_answers(&[true, false, false]).await;
+    ann.send_update(second).await;
+    ann.wait_answers(&[true, true, true]).await;
+    // While she is away, and nobody remembers her but the tables.
+    let third = ann.edit(2, 0, "c");
+    ann.detach().await;
+    node.restart(RoomSettings::default()).await;
+    let mut eve = forger(&node).await;
+    eve.send_update(third.clone()).await;
+    eve.wait_answers(&[true, false]).await;
+    let mut again = node.synced(file).await;
+    again.send_update(third).await;
+    again.wait_answers(&[true, true]).await;
+    assert_eq!(node.stored_text(file).await, "abc");
+    // What she deletes is anybody's to delete, and what is known may be said again.
+    let everything = again.replica.diff_v1(&Default::default()).unwrap();
+    eve.wait_text("abc").await;
+    eve.send_update(everything).await;
+    eve.send_update(eve.edit(0, 1, "")).await;
+    eve.wait_answers(&[true, false, true, true]).await;
+    assert_eq!(node.stored_text(file).await, "bc");
 }

@@ -5,7 +5,7 @@ use std::{sync::atomic::Ordering, time::Duration};
 use coderoom_backing::values;
 use coderoom_protocol::{
     awareness::Entry,
-    ids::FileId,
+    ids::{FileId, UserId},
     role::Role,
     run::{Run, RunState},
     tree::TreeChange,
@@ -206,6 +206,28 @@ async fn written_text_replaces_what_the_other_node_stored(ground: Ground) {
     pair.relay.has(Fault::None);
     bob.type_at(0, "the ").await;
     ann.wait_text("the second").await;
+}
+
+async fn nobody_writes_on_one_node_in_the_name_of_somebody_on_the_other(ground: Ground) {
+    let pair = Pair::start(ground, not_comparing()).await;
+    let file = pair.one.file("").await;
+    let mut ann = pair.one.synced(file).await;
+    let mut eve = pair.two.client(Place::File(file), Role::Editor, UserId::new(), Door::Room).await;
+    eve.sync().await;
+    ann.type_at(0, "a").await;
+    eve.wait_text("a").await;
+    let second = ann.edit(1, 0, "b");
+    eve.send_update(second.clone()).await;
+    eve.wait_answers(&[true, false]).await;
+    ann.send_update(second).await;
+    ann.wait_answers(&[true, true, true]).await;
+    // She herself may come to the other node.
+    let third = ann.edit(2, 0, "c");
+    ann.detach().await;
+    let mut again = pair.two.synced(file).await;
+    again.send_update(third).await;
+    again.wait_answers(&[true, true]).await;
+    assert_eq!(pair.one.stored_text(file).await, "abc");
 }
 
 async fn document_that_left_memory_still_gets_what_others_store(ground: Ground) {
@@ -438,6 +460,7 @@ on_each! {
     client_from_another_node_is_caught_up_with_and_not_asked_to_repeat
     returning_client_does_not_store_again_what_its_old_node_stored
     written_text_replaces_what_the_other_node_stored
+    nobody_writes_on_one_node_in_the_name_of_somebody_on_the_other
     document_that_left_memory_still_gets_what_others_store
     submit_on_one_node_sees_what_was_acknowledged_on_the_other
     compaction_on_one_node_leaves_the_other_able_to_go_on
