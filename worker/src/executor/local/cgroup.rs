@@ -66,7 +66,11 @@ impl Cgroups {
         let name = format!("{}{run}", self.prefix);
         let dirs = self.parents.iter().map(|(controller, parent)| (controller.clone(), parent.join(&name)));
         let groups = RunCgroups { version: self.version, dirs: dirs.collect() };
-        let made = groups.make().and_then(|()| groups.limit(limits));
+        let mut made = groups.make().and_then(|()| groups.limit(limits));
+        // A service manager takes a controller away from the root when nothing that it knows of needs it any more.
+        if made.is_err() && self.pass_on().is_ok() {
+            made = groups.make().and_then(|()| groups.limit(limits));
+        }
         if made.is_err() {
             groups.remove_now();
         }

@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use rustix::fs::getxattr;
+
 use super::{Cgroups, Version};
 use crate::executor::RunLimits;
 
@@ -49,15 +51,20 @@ impl Cgroups {
             output_bytes: 0,
             grace_ms: 0,
         };
-        if self.version == Version::V2 {
-            let parent = self.parents.first().map(|(_, parent)| parent.as_path()).ok_or("no directory")?;
-            delegate(parent).map_err(|error| format!("pass on controllers in {}: {error}", parent.display()))?;
-        }
-        let name = format!("try-{}", std::process::id());
         let place = self.parents.first().map(|(_, parent)| parent.display().to_string()).unwrap_or_default();
+        self.pass_on().map_err(|error| format!("pass on controllers in {place}: {error}"))?;
+        let name = format!("try-{}", std::process::id());
         let groups = self.create(&name, &limits).map_err(|error| format!("make a group in {place}: {error}"))?;
         groups.remove_now();
         Ok(())
+    }
+
+    /// Lets groups have limits where they are made; in version 1 they always may.
+    pub(super) fn pass_on(&self) -> io::Result<()> {
+        match self.parents.first() {
+            Some((_, parent)) if self.version == Version::V2 => delegate(parent),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -103,10 +110,12 @@ fn v2(mounts: &str, own: &str, parent: Option<&Path>) -> Vec<Parents> {
     }) else {
         return Vec::new();
     };
-    let path = own.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or_default();
+    let path = Path::new(own.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or_default());
+    // Where we, or the process before us, or the service manager put us, groups of runs are beside our own.
+    let path = path.parent().filter(|_| path.ends_with(OWN_GROUP)).unwrap_or(path);
     let candidates = match parent {
         Some(parent) => vec![parent.to_owned()],
-        None => vec![mount.join(path), mount],
+        None => [mount.join(path)].into_iter().filter(|dir| is_handed_over(dir)).chain([mount]).collect(),
     };
     let usable = |dir: &PathBuf| {
         let has = fs::read_to_string(dir.join("cgroup.controllers")).unwrap_or_default();
@@ -114,6 +123,16 @@ fn v2(mounts: &str, own: &str, parent: Option<&Path>) -> Vec<Parents> {
     };
     let all = |dir: PathBuf| NEEDED.iter().map(|name| ((*name).to_owned(), dir.clone())).collect();
     candidates.into_iter().filter(usable).map(all).collect()
+}
+
+/// Whether systemd, if it made this group, leaves what is below to us. It ends services whose group it has kept to itself
+/// when memory runs out anywhere below, which is what the test of the sandbox does at each start.
+fn is_handed_over(dir: &Path) -> bool {
+    // Older ones mark groups for root only.
+    let marked = |mark: &str| {
+        ["user", "trusted"].iter().any(|kind| getxattr(dir, format!("{kind}.{mark}"), &mut [0; 64]).is_ok())
+    };
+    marked("delegate") || !marked("invocation_id")
 }
 
 /// Lets children of `parent` have limits. A group with limited children may hold no process itself, so if only we are
@@ -160,5 +179,19 @@ mod tests {
             ]
         );
         assert!(v2(mounts, own, None).is_empty());
+    }
+
+    #[test]
+    fn server_in_a_group_of_its_own_finds_the_one_above() {
+        let root = tempfile::tempdir().unwrap();
+        let service = root.path().join("coderoom.service");
+        fs::create_dir_all(service.join(OWN_GROUP)).unwrap();
+        fs::write(service.join("cgroup.controllers"), "cpu memory pids\n").unwrap();
+        fs::write(service.join(OWN_GROUP).join("cgroup.controllers"), "cpu memory pids\n").unwrap();
+        let mounts = format!("cgroup2 {} cgroup2 rw 0 0\n", root.path().display());
+        for own in ["0::/coderoom.service\n", "0::/coderoom.service/coderoom-server\n"] {
+            let found = v2(&mounts, own, None);
+            assert!(found[0].iter().all(|(_, dir)| *dir == service), "{own}: {found:?}");
+        }
     }
 }
