@@ -369,7 +369,7 @@ topic! {
         supervisor: Option<PathBuf> = None;
         /// Further directories that programs may read, such as `/opt`.
         readable: Vec<String> = Vec::new();
-        /// Version 2 control group below which runs get theirs. Not set: the server's own.
+        /// Version 2 control group below which runs get theirs. Not set: the server's own, or the top.
         cgroup_parent: Option<PathBuf> = None;
     }
 }
