@@ -1,6 +1,12 @@
 //! Coming, going, and what somebody may do.
 
-use coderoom_protocol::{awareness, control::ServerMessage, ids::UserId, role::Role};
+use coderoom_protocol::{
+    awareness,
+    control::{ServerMessage, UserSummary},
+    ids::UserId,
+    role::Role,
+};
+use serde_json::Value;
 
 use super::Room;
 use crate::rooms::{
@@ -55,17 +61,20 @@ impl Room {
 
     pub(super) fn awareness(&mut self, session: SessionId, update: &[u8]) {
         let Some(&place) = self.places.get(&session) else { return };
-        let entries = match awareness::parse(update) {
+        let mut entries = match awareness::parse(update) {
             Ok(entries) => entries,
             Err(_) => {
                 metrics::counter!("coderoom_awareness_refused_total").increment(1);
                 return;
             }
         };
+        let members = self.members_at(place);
+        let Some(user) = members.get(session).map(|member| &member.session.user) else { return };
+        entries.retain(|entry| !entry.state.is_some_and(|state| pretends(state, user, members)));
         if entries.is_empty() {
             return;
         }
-        let Some(user) = self.members_at(place).get(session).map(|member| member.session.user.id) else { return };
+        let user = user.id;
         let settings = &self.around.shared.settings;
         let limits = PresenceLimits { entries: settings.presence_entries, bytes: settings.presence_bytes };
         let now = self.around.now;
@@ -169,4 +178,15 @@ impl Room {
             Place::File(file) => self.documents.get_mut(&file).map(|document| &mut document.presence),
         }
     }
+}
+
+/// Whether a state, as editors show it (`user.id`, `user.name`), gives itself out for another user, or for another who is here.
+fn pretends(state: &str, user: &UserSummary, members: &Members) -> bool {
+    let Ok(state) = serde_json::from_str::<Value>(state) else { return false };
+    let claims = |field: &str| state["user"][field].as_str();
+    claims("id").is_some_and(|id| id != user.id.to_string())
+        || claims("name").is_some_and(|name| {
+            let others = members.iter().map(|member| &member.session.user);
+            name != user.name && others.into_iter().any(|other| other.id != user.id && other.name == name)
+        })
 }

@@ -219,7 +219,7 @@ impl Node {
         let session = Session {
             id: SessionId(next_number()),
             connection: ConnectionId(next_number()),
-            user: UserSummary { id: user, name: "somebody".into() },
+            user: UserSummary { id: user, name: if user == self.user { "ann" } else { "another" }.into() },
             role,
             ceiling: Role::Owner,
             framing,

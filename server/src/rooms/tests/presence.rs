@@ -1,6 +1,6 @@
 //! Presence through a room: who hears of whom.
 
-use coderoom_protocol::{awareness::Entry, role::Role};
+use coderoom_protocol::{awareness::Entry, ids::UserId, role::Role};
 
 use super::harness::{Door, Node};
 use crate::rooms::{Place, RoomEvent, RoomSettings};
@@ -53,6 +53,26 @@ async fn silent_presence_ends() {
     ann.announce(&[entry(7, 1, Some("{}"))]).await;
     ann.wait("its own", |client| client.presence.contains_key(&7)).await;
     ann.wait("the end of it", |client| client.presence[&7] == (1, None)).await;
+}
+
+#[tokio::test]
+async fn nobody_is_shown_as_somebody_else() {
+    let node = Node::start(RoomSettings::default()).await;
+    let file = node.file("").await;
+    let mut ann = node.editor(file).await;
+    let eve = node.client(Place::File(file), Role::Viewer, UserId::new(), Door::Room).await;
+    let state = |id: UserId, name: &str| format!(r#"{{"user":{{"id":"{id}","name":"{name}"}}}}"#);
+    let twice = format!(r#"{{"user":{{}},"\u0075ser":{{"id":"{}"}}}}"#, node.user);
+    let forged = [state(node.user, "eve"), twice, r#"{"user":{"name":"ann"}}"#.to_owned()];
+    for (client, forged) in (7..).zip(&forged) {
+        eve.announce(&[entry(client, 1, Some(forged))]).await;
+    }
+    eve.announce(&[entry(20, 1, Some(&state(eve.user, "eve"))), entry(21, 1, Some(r#"{"user":{"name":"a guest"}}"#))])
+        .await;
+    ann.wait("who is here", |client| client.presence.contains_key(&21)).await;
+    let mut shown: Vec<_> = ann.presence.keys().copied().collect();
+    shown.sort_unstable();
+    assert_eq!(shown, [20, 21]);
 }
 
 #[tokio::test]

@@ -39,7 +39,7 @@ pub(in crate::rooms::tests) struct Client {
     pub(in crate::rooms::tests) replica: Replica,
     pub(super) place: Place,
     pub(super) role: Role,
-    pub(super) user: UserId,
+    pub(in crate::rooms::tests) user: UserId,
     pub(super) door: Door,
     /// Every SyncStatus, in order.
     pub(in crate::rooms::tests) answers: Vec<bool>,
