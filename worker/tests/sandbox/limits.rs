@@ -29,7 +29,7 @@ async fn large_allocation_is_out_of_memory() {
     if !bench.is_full() {
         return;
     }
-    let code = "x = bytearray(1 << 30)\nfor i in range(0, len(x), 4096): x[i] = 1\nprint('touched all')";
+    let code = "x = bytearray(10 << 30)\nfor i in range(0, len(x), 4096): x[i] = 1\nprint('touched all')";
     let outcome = bench.python(code).await;
     assert_eq!(outcome.reason(), Reason::OutOfMemory);
     assert!(!outcome.out().contains("touched"));
@@ -43,7 +43,7 @@ async fn killed_child_is_out_of_memory() {
         return;
     }
     let code = "import subprocess, sys\n\
-                eat = 'x = bytearray(1 << 30)\\nfor i in range(0, len(x), 4096): x[i] = 1'\n\
+                eat = 'x = bytearray(10 << 30)\\nfor i in range(0, len(x), 4096): x[i] = 1'\n\
                 done = subprocess.run([sys.executable, '-c', eat])\n\
                 print('child ended with', done.returncode)\n\
                 sys.exit(5)";
