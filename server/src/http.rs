@@ -80,6 +80,7 @@ pub fn router(app: App) -> Router {
         .layer(DefaultBodyLimit::max(app.settings.server.max_body_size.as_usize()))
         .with_state(app.clone())
         .merge(sockets::routes(app))
+        .layer(middleware::from_fn_with_state(guarded.clone(), body::in_time))
         .layer(middleware::from_fn(problem::every_error))
         .layer(middleware::from_fn_with_state(guarded, guard::guard))
         .layer(middleware::from_fn(request::observe))

@@ -183,7 +183,7 @@ topic! {
         max_connections: usize = 10_000;
         /// Time for a request's headers to arrive whole.
         header_timeout: Duration = Duration::from_secs(10);
-        /// Time for a request's JSON body to arrive whole, and the longest silence in an upload.
+        /// Time for a request's body to arrive whole, and the longest silence in an upload.
         body_timeout: Duration = Duration::from_secs(30);
         /// Longest time in which a client takes nothing of what is sent to it; then its connection ends.
         write_timeout: Duration = Duration::from_secs(60);

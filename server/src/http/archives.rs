@@ -93,6 +93,6 @@ async fn import_archive(
     let Entered { task, .. } = enter(&app, &identity, &task, Right::Edit).await?;
     app.people.check_upload(task).await?;
     let target = ImportTarget { folder: query.folder.as_deref(), replace: query.replace, declared: declared(&headers) };
-    let stream = upload(body, app.settings.server.body_timeout);
+    let stream = upload(body);
     Ok(Json(app.tasks.import(task, &identity, target, stream).await?))
 }

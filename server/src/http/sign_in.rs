@@ -3,7 +3,7 @@
 use axum::{
     Json,
     body::Bytes,
-    extract::State,
+    extract::{DefaultBodyLimit, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
 };
@@ -20,6 +20,14 @@ use crate::{
     people::{Identity, SignInError, SignedIn},
 };
 
+/// Largest body of a request to sign in, in bytes: whoever sends it is nobody yet.
+const MAX_SIGN_IN_BYTES: usize = 64 << 10;
+
+/// For routes that take bodies from everybody.
+pub(super) fn small_bodies() -> DefaultBodyLimit {
+    DefaultBodyLimit::max(MAX_SIGN_IN_BYTES)
+}
+
 /// The routes under the prefix of the interface.
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
@@ -28,6 +36,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(sign_out))
         .routes(routes!(me))
         .routes(routes!(change_password))
+        .layer(small_bodies())
 }
 
 impl From<SignInError> for HttpError {

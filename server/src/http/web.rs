@@ -34,7 +34,7 @@ pub(super) fn routes() -> Router<App> {
         .route("/tasks", get(index))
         .route("/tasks/{*rest}", get(index))
         .route("/account", get(index))
-        .route("/sign-in", get(sign_in_page).post(sign_in::sign_in_by_form))
+        .route("/sign-in", get(sign_in_page).post(sign_in::sign_in_by_form).layer(sign_in::small_bodies()))
         .route("/{*file}", get(file))
 }
 

@@ -269,6 +269,78 @@ async fn request_with_two_hosts_or_none_is_refused() {
     }
 }
 
+/// Every documented route that takes a body, with `task` in it: its method and path.
+async fn routes_with_bodies(served: &Served, task: &str) -> Vec<(String, String)> {
+    let openapi: Value = served.http.get(served.url("/api/openapi.json")).send().await.unwrap().json().await.unwrap();
+    let mut routes = vec![("POST".to_owned(), "/sign-in".to_owned())];
+    for (path, methods) in openapi["paths"].as_object().unwrap() {
+        let path = path.replace("{task}", task).replace("{path}", "slow.txt").replace("{user}", "admin");
+        let with_bodies = methods.as_object().unwrap().iter().filter(|(_, about)| !about["requestBody"].is_null());
+        routes.extend(with_bodies.map(|(method, _)| (method.to_uppercase(), path.clone())));
+    }
+    routes
+}
+
+#[tokio::test]
+async fn body_that_does_not_come_is_waited_for_by_no_route() {
+    let served = serve(|settings| settings.server.body_timeout = std::time::Duration::from_millis(300)).await;
+    let (task, admin) = (served.task().await.to_string(), served.admin_token());
+    let routes = routes_with_bodies(&served, &task).await;
+    assert!(routes.iter().any(|(_, path)| path.ends_with("/runs")) && routes.len() > 10, "{routes:?}");
+    let head = format!("Host: a\r\nAuthorization: {admin}\r\nContent-Type: application/json\r\nContent-Length: 1000");
+    let ask = async |(method, path): (String, String)| {
+        let answer = by_hand(&served, &format!("{method} {path} HTTP/1.1\r\n{head}\r\n\r\n{{")).await;
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{method} {path}: {answer}");
+    };
+    futures_util::future::join_all(routes.into_iter().map(ask)).await;
+}
+
+/// Sends a body of `x` one by one, 50 ms apart, and gives the answer as soon as there is one.
+async fn trickle(served: &Served, request: &str, length: usize) -> String {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let (mut from, mut to) = tokio::net::TcpStream::connect(served.server.address).await.unwrap().into_split();
+    let send = async {
+        let head = format!("{request}Host: a\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n");
+        to.write_all(head.as_bytes()).await.unwrap();
+        for _ in 0..length {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            if to.write_all(b"x").await.is_err() {
+                break;
+            }
+        }
+        std::future::pending::<()>().await;
+    };
+    let mut answer = [0; 4096];
+    tokio::select! {
+        () = send => unreachable!("it waits for the answer"),
+        read = from.read(&mut answer) => String::from_utf8_lossy(&answer[..read.unwrap()]).into_owned(),
+    }
+}
+
+#[tokio::test]
+async fn only_uploads_may_take_long_while_something_comes() {
+    let served = serve(|settings| settings.server.body_timeout = std::time::Duration::from_millis(400)).await;
+    let (task, admin) = (served.task().await, served.admin_token());
+    let answer = trickle(&served, "POST /sign-in HTTP/1.1\r\n", 200).await;
+    assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("too slowly"), "{answer}");
+    let task = format!("/api/v1/tasks/{task}");
+    let of_admin = format!("HTTP/1.1\r\nAuthorization: {admin}\r\n");
+    let answer = trickle(&served, &format!("PUT {task}/files/slow.txt {of_admin}"), 20).await;
+    assert!(answer.starts_with("HTTP/1.1 201 "), "a second is more than it has without bytes: {answer}");
+    let answer = trickle(&served, &format!("POST {task}/import {of_admin}"), 20).await;
+    assert!(answer.starts_with("HTTP/1.1 422 ") && answer.contains("bad_archive"), "it was read whole: {answer}");
+}
+
+#[tokio::test]
+async fn bodies_of_people_who_sign_in_are_small() {
+    let served = serve(|_| {}).await;
+    let long = "x".repeat(65 << 10);
+    for path in ["/sign-in", "/api/v1/sign-in", "/api/v1/sign-in/code"] {
+        let answer = served.post(path, json!({ "name": long, "password": "x", "code": "x" })).await;
+        assert_eq!(answer.status(), StatusCode::PAYLOAD_TOO_LARGE, "{path}");
+    }
+}
+
 #[tokio::test]
 async fn body_that_comes_too_slowly_is_refused() {
     let served = serve(|settings| settings.server.body_timeout = std::time::Duration::from_millis(300)).await;
