@@ -28,6 +28,19 @@ async fn too_many_requests_are_told_when_to_come_again() {
 }
 
 #[tokio::test]
+async fn methods_that_clients_make_up_are_one_label() {
+    let served = serve(|_| {}).await;
+    for method in ["BREW", "WHEN", "GET"] {
+        let method = Method::from_bytes(method.as_bytes()).unwrap();
+        served.http.request(method, served.url("/nothing-here")).send().await.unwrap();
+    }
+    let metrics = served.http.get(served.url("/metrics")).header("authorization", served.admin_token()).send().await;
+    let metrics = metrics.unwrap().text().await.unwrap();
+    assert!(metrics.contains("method=\"other\"") && metrics.contains("method=\"GET\""), "{metrics}");
+    assert!(!metrics.contains("BREW") && !metrics.contains("WHEN"), "{metrics}");
+}
+
+#[tokio::test]
 async fn too_many_requests_from_one_address_are_refused_and_health_is_not() {
     let served = serve(|settings| settings.limits.requests_per_address = 5).await;
     let get = async |path: &str| served.http.get(served.url(path)).send().await.unwrap();
