@@ -58,6 +58,7 @@ pub use sign_in_error::SignInError;
 pub use standing::Standing;
 pub use tokens::{MAX_TOKEN_NAME_CHARACTERS, NewToken, Token, TokenWish};
 pub use users::User;
+pub(crate) use users::no_such_user;
 
 use crate::config::topics;
 

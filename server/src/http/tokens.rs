@@ -14,7 +14,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{body::Body, caller::Account, problem::HttpResult};
 use crate::{
     app::App,
-    people::{Token, TokenWish},
+    people::{Token, TokenWish, no_such_user},
 };
 
 /// Milliseconds of a day.
@@ -47,10 +47,7 @@ async fn create_token(
         Some(_) if !identity.is_admin => {
             return Err(WireError::new(ErrorCode::NotAllowed, "Only administrators make tokens for others.").into());
         }
-        Some(user) => {
-            let missing = || WireError::new(ErrorCode::NotFound, format!("There is no user {user:?}."));
-            app.people.user(user).await?.ok_or_else(missing)?.id
-        }
+        Some(user) => app.people.user(user).await?.ok_or_else(|| no_such_user(user))?.id,
     };
     let days = |days| app.clock.now_ms().saturating_add(i64::from(days) * DAY_MS);
     let expires_at = body.expires_at.or_else(|| body.expires_days.map(days));

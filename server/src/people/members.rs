@@ -9,7 +9,7 @@ use coderoom_protocol::{
 };
 use coderoom_worker::announce::{TaskEvent, task_topic};
 
-use super::{Action, Identity, People, Right, Standing, store_failed};
+use super::{Action, Identity, People, Right, Standing, no_such_user, store_failed};
 
 /// Somebody with a role in a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -293,8 +293,4 @@ async fn keep_an_owner(tx: &mut Tx, task: TaskId, user: UserId) -> Result<(), Wi
         }
         _ => Ok(()),
     }
-}
-
-fn no_such_user(name: &str) -> WireError {
-    WireError::new(ErrorCode::NotFound, format!("There is no user {name:?} here."))
 }

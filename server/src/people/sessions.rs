@@ -103,11 +103,12 @@ impl People {
         before: &HeaderMap,
     ) -> Result<SignedIn, SignInError> {
         let key = names::name_key(name);
-        self.inner.attempts.count(address, Some(&key)).map_err(SignInError::TooMany)?;
+        self.inner.attempts.count(address, key.as_deref()).map_err(SignInError::TooMany)?;
         if password.len() > password::MAX_PASSWORD_BYTES {
             return Err(WireError::plain(ErrorCode::WrongPassword).into());
         }
         let sql = "SELECT id, name, is_admin, password_hash FROM users WHERE name_key = $1 AND suspended_at IS NULL";
+        // NULL is nobody's key.
         let row = self.inner.tables.query_opt(sql, values![key]).await.map_err(store_failed)?;
         let hash = match &row {
             Some(row) => row.opt_text(3).map_err(store_failed)?.map(str::to_owned),

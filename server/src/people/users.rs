@@ -106,7 +106,8 @@ impl People {
     /// A page of the users, ordered by name, those after the name `after`.
     pub async fn users(&self, after: Option<&str>, limit: u32) -> Result<Vec<User>, WireError> {
         let sql = format!("SELECT {COLUMNS} FROM users WHERE name_key > $1 ORDER BY name_key LIMIT $2");
-        let after = after.map(names::name_key).unwrap_or_default();
+        let too_long = || WireError::new(ErrorCode::Invalid, "Nobody has a name that is as long as `after`.");
+        let after = after.map(|name| names::name_key(name).ok_or_else(too_long)).transpose()?.unwrap_or_default();
         let rows = self.inner.tables.query(sql, values![after, limit]).await.map_err(store_failed)?;
         rows.iter().map(User::from_row).collect::<Result<_, _>>().map_err(store_failed)
     }
@@ -114,7 +115,8 @@ impl People {
     /// A user by id or name (whatever its case); `None` when there is none.
     pub async fn user(&self, id_or_name: &str) -> Result<Option<User>, WireError> {
         let (column, value) = match id_or_name.parse::<UserId>() {
-            Ok(id) => ("id", id.to_string()),
+            Ok(id) => ("id", Some(id.to_string())),
+            // Without a key it is NULL, which nobody has.
             Err(_) => ("name_key", names::name_key(id_or_name)),
         };
         let sql = format!("SELECT {COLUMNS} FROM users WHERE {column} = $1");
@@ -177,7 +179,7 @@ impl People {
         let row = self.inner.tables.query_opt(sql, values![identity.user.to_string()]).await.map_err(store_failed)?;
         let row = row.ok_or_else(|| WireError::plain(ErrorCode::SignInRequired))?;
         if let Some(hash) = row.opt_text(0).map_err(store_failed)? {
-            let key = names::name_key(&identity.name);
+            let key = names::name_key(&identity.name).unwrap_or_default();
             self.inner.attempts.count_name(&key).map_err(super::SignInError::TooMany)?;
             if !self.inner.hasher.verify(Some(hash.to_owned()), current.unwrap_or_default()).await? {
                 return Err(WireError::new(ErrorCode::WrongPassword, "The current password is wrong.").into());
@@ -189,4 +191,10 @@ impl People {
         self.end_other_sessions(identity).await?;
         Ok(())
     }
+}
+
+/// `not_found`, with as much of the name as a name may have.
+pub(crate) fn no_such_user(name: &str) -> WireError {
+    let name: String = name.chars().take(names::MAX_NAME_CHARACTERS).collect();
+    WireError::new(ErrorCode::NotFound, format!("There is no user {name:?} here."))
 }

@@ -94,6 +94,22 @@ async fn guessing_is_held_back_with_a_time_to_come_again() {
 }
 
 #[tokio::test]
+async fn names_longer_than_any_are_nobodys_and_not_counted() {
+    let served = serve(|settings| settings.people.attempts_per_name = 3).await;
+    // Each of its characters folds into 18.
+    let name = "\u{fdfa}".repeat(10_000);
+    for _ in 0..5 {
+        let answer = served.post("/api/v1/sign-in", json!({ "name": name, "password": "guess" })).await;
+        assert_eq!(answer.status(), StatusCode::UNAUTHORIZED, "no key of it is kept");
+    }
+    let path = format!("/api/v1/tasks/{}/transfer", served.task().await);
+    let admin = served.admin_token();
+    let (status, said) = served.with(Method::POST, &path, ("authorization", &admin), json!({ "to": name })).await;
+    assert_eq!(status, StatusCode::NOT_FOUND, "{said}");
+    assert!(said["detail"].as_str().unwrap().chars().count() < 200, "{said}");
+}
+
+#[tokio::test]
 async fn cookies_from_pages_of_other_sites_are_refused() {
     let served = serve(|_| {}).await;
     let cookie = served.admin_cookie().await;
