@@ -75,6 +75,9 @@ pub enum TablesError {
     /// The connection broke during commit: it may or may not be stored.
     #[error("outcome of commit unknown: {0}")]
     Unknown(String),
+    /// PostgreSQL has no such character in texts. Who sent the text may be told so in these words.
+    #[error("A text with the character U+0000 cannot be stored or looked for.")]
+    Nul,
     /// A fault in a statement or a row; trying again does not help.
     #[error("statement failed: {0}")]
     Fault(String),
@@ -84,7 +87,7 @@ impl TablesError {
     /// Whether trying the same again cannot help.
     #[must_use]
     pub fn is_permanent(&self) -> bool {
-        matches!(self, Self::Unique(_) | Self::ForeignKey | Self::Fault(_))
+        matches!(self, Self::Unique(_) | Self::ForeignKey | Self::Nul | Self::Fault(_))
     }
 }
 

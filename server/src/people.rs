@@ -309,7 +309,9 @@ fn ms(duration: Duration) -> i64 {
 
 /// The error for a client when the tables fail; the cause goes to the log.
 fn store_failed(error: TablesError) -> WireError {
-    if error.is_permanent() {
+    if matches!(error, TablesError::Nul) {
+        WireError::new(ErrorCode::BadRequest, error.to_string())
+    } else if error.is_permanent() {
         tracing::error!(%error, "the tables refused a statement about people");
         WireError::plain(ErrorCode::Internal)
     } else {

@@ -38,6 +38,7 @@ scenarios! {
     running::stop_in_every_state(Cluster),
     strangers::strangers_get_404(Cluster),
     strangers::hostile_updates_harm_nobody(Cluster),
+    strangers::texts_with_nul_fail_nothing(Cluster),
     hostile_sockets::mutated_frames_harm_nobody(Cluster),
     nodes::change_of_access_reaches_open_sockets_of_the_other_node(),
     doors::every_door_has_a_row(Cluster),

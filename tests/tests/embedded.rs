@@ -39,6 +39,7 @@ scenarios! {
     command_line::refused_runs_say_when_to_come_again,
     strangers::strangers_get_404,
     strangers::hostile_updates_harm_nobody,
+    strangers::texts_with_nul_fail_nothing,
     hostile_sockets::broken_framing_ends_only_its_own_socket,
     hostile_sockets::huge_frame_is_refused_before_it_comes,
     hostile_sockets::client_that_never_reads_holds_up_nobody,

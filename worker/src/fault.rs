@@ -55,6 +55,7 @@ impl From<Fault> for WireError {
     fn from(fault: Fault) -> Self {
         match fault {
             Fault::Wire(error) => error,
+            Fault::Tables(error @ TablesError::Nul) => Self::new(ErrorCode::BadRequest, error.to_string()),
             fault if fault.is_permanent() => {
                 tracing::error!(cause = %fault, "request to the runs failed");
                 Self::plain(ErrorCode::Internal)

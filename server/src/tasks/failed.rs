@@ -9,6 +9,7 @@ use crate::rooms::read_text::ReadTextError;
 pub(crate) fn tables(step: &'static str) -> impl FnOnce(TablesError) -> WireError {
     move |error| {
         let wire = match &error {
+            TablesError::Nul => return WireError::new(ErrorCode::BadRequest, error.to_string()),
             TablesError::Full => WireError::new(
                 ErrorCode::NotStored,
                 "The server's storage is full; nothing was changed. Tell whoever runs this server, and try again later.",

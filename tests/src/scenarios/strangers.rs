@@ -1,7 +1,7 @@
 //! What strangers and hostile clients get.
 
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     editor::Editor,
@@ -38,6 +38,33 @@ pub async fn strangers_get_404(deployment: Deployment) {
     }
     let listed = stranger.json(Method::GET, "/api/v1/tasks", &Value::Null).await;
     assert_eq!(listed["tasks"].as_array().map(Vec::len), Some(0), "{listed}");
+}
+
+/// PostgreSQL has no U+0000 in texts: whoever sends one hears that it is not there, or cannot be, and nothing fails.
+pub async fn texts_with_nul_fail_nothing(deployment: Deployment) {
+    let server = Server::start(deployment).await;
+    let admin = Person::admin(&server);
+    let task = admin.create_task("nul", "python").await;
+    let at = |rest: &str| format!("/api/v1/tasks/{task}{rest}");
+    for (method, path, body) in [
+        (Method::POST, "/api/v1/sign-in".into(), json!({ "name": "a\0b", "password": "x" })),
+        (Method::POST, "/api/v1/tokens".into(), json!({ "name": "a", "user": "\0" })),
+        (Method::GET, "/api/v1/users?after=%00".into(), Value::Null),
+        (Method::GET, "/api/v1/users/%00/usage".into(), Value::Null),
+        (Method::DELETE, "/api/v1/sessions/%00".into(), Value::Null),
+        (Method::GET, "/api/v1/tasks?search=%00".into(), Value::Null),
+        (Method::PUT, at("/members/a%00b"), json!({ "role": "viewer" })),
+        (Method::DELETE, at("/members/%00"), Value::Null),
+        (Method::POST, at("/transfer"), json!({ "to": "\0" })),
+        (Method::DELETE, at("/links/%00"), Value::Null),
+        (Method::PATCH, at(""), json!({ "remarks": "a\0" })),
+        (Method::POST, at("/links"), json!({ "role": "viewer", "note": "\0" })),
+        (Method::POST, at("/runs"), json!({ "command": "a\0" })),
+        (Method::POST, at("/runs"), json!({ "command": "a", "remarks": "\0" })),
+    ] {
+        let (status, said) = admin.try_json(method.clone(), &path, &body).await;
+        assert!(status.as_u16() < 500, "{method} {path} {body}: {status} {said}");
+    }
 }
 
 /// Hostile updates are refused; the same document goes on for everybody else, and the server lives.

@@ -9,7 +9,7 @@ use sqlx::{
 };
 
 use super::fault::{Failure, mistake};
-use crate::tables::{Row, Statement, Value};
+use crate::tables::{Row, Statement, TablesError, Value};
 
 /// Numbers of the types that values are declared with; they are fixed in `pg_type.dat`.
 const INT8: Oid = Oid(20);
@@ -86,6 +86,7 @@ fn bind(wanted: &[PgTypeInfo], values: &[Value]) -> Result<PgArguments, Failure>
                 Ok(value) => add(&mut arguments, value),
                 Err(_) => return mistake(format!("${number} is too large for its place in the statement")),
             },
+            (Value::Text(value), _) if value.contains('\0') => return Err(Failure::Ours(TablesError::Nul)),
             (Value::Text(value), "TEXT" | "VARCHAR" | "UNKNOWN") => add(&mut arguments, value.as_str()),
             (Value::Blob(value), "BYTEA") => add(&mut arguments, &value[..]),
             (_, name) => return mistake(format!("${number} should be of type {name}")),
