@@ -18,6 +18,9 @@ pub const MAX_TOKEN_NAME_CHARACTERS: usize = 100;
 /// Most tasks that a token may name.
 const MAX_NAMED_TASKS: usize = 50;
 
+/// Most scopes that may be said of a token.
+const MAX_SCOPES: usize = Scope::ALL.len();
+
 /// Most tokens of one user.
 const MAX_TOKENS: i64 = 200;
 
@@ -168,14 +171,17 @@ fn check(wish: TokenWish) -> Result<TokenWish, WireError> {
         );
         return Err(WireError::new(ErrorCode::Invalid, text));
     }
-    if wish.scopes.as_ref().is_some_and(Vec::is_empty) {
-        return Err(WireError::new(ErrorCode::Invalid, "A token needs at least one scope: read, edit, run or admin."));
+    if wish.scopes.as_ref().is_some_and(|scopes| scopes.is_empty() || scopes.len() > MAX_SCOPES) {
+        let text = format!("A token has 1 to {MAX_SCOPES} scopes: read, edit, run or admin.");
+        return Err(WireError::new(ErrorCode::Invalid, text));
     }
+    // Each once, in their order.
+    let scopes = wish.scopes.map(|said| Scope::ALL.into_iter().filter(|scope| said.contains(scope)).collect());
     if wish.tasks.as_ref().is_some_and(|tasks| tasks.is_empty() || tasks.len() > MAX_NAMED_TASKS) {
         let text = format!("A token for named tasks names 1 to {MAX_NAMED_TASKS} of them.");
         return Err(WireError::new(ErrorCode::Invalid, text));
     }
-    Ok(TokenWish { name, ..wish })
+    Ok(TokenWish { name, scopes, ..wish })
 }
 
 fn join(words: impl Iterator<Item = impl ToString>) -> String {

@@ -241,6 +241,25 @@ async fn changes_made_elsewhere_are_heard_or_found() {
 }
 
 #[tokio::test]
+async fn token_has_each_scope_once_and_no_more_than_there_are() {
+    let served = serve(|_| {}).await;
+    let admin = served.admin_token();
+    let make = async |scopes: Value| {
+        let wish = json!({ "name": "t", "scopes": scopes });
+        served.with(Method::POST, "/api/v1/tokens", ("authorization", &admin), wish).await
+    };
+    let (status, made) = make(json!(["edit", "read", "edit", "read"])).await;
+    assert_eq!((status, &made["about"]["scopes"]), (StatusCode::CREATED, &json!(["read", "edit"])), "{made}");
+    for scopes in [json!([]), json!(vec!["read"; 100_000])] {
+        let (status, said) = make(scopes).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{said}");
+        assert!(said["detail"].as_str().unwrap().contains("1 to 4 scopes"), "{said}");
+    }
+    let (_, page) = served.with(Method::GET, "/api/v1/audit?limit=1", ("authorization", &admin), Value::Null).await;
+    assert!(page["lines"][0]["detail"].as_str().unwrap().ends_with(" read edit"), "{page}");
+}
+
+#[tokio::test]
 async fn narrow_tokens_do_no_more_than_they_say() {
     let served = serve(|_| {}).await;
     let (task, other, admin) = (served.task().await, served.task().await, served.admin_token());
