@@ -74,6 +74,7 @@ async fn get_log(
         None => app.people.by_headers(&headers).await?,
     };
     let identity = signed_in.ok_or(ErrorCode::SignInRequired)?;
+    app.people.pace_user(identity.user)?;
     let run = enter_run(&app, &identity, &run, Right::Read).await?;
     let accepts = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if query.follow || accepts.split(',').any(|kind| kind.trim().starts_with("text/event-stream")) {

@@ -28,6 +28,20 @@ async fn too_many_requests_are_told_when_to_come_again() {
 }
 
 #[tokio::test]
+async fn logs_are_requests_of_their_reader_too() {
+    let served = serve(|settings| settings.limits.requests_per_user = 3).await;
+    let ada = served.user("ada").await;
+    let path = served.url(&format!("/api/v1/runs/{}/log", coderoom_protocol::ids::RunId::new()));
+    let in_address = format!("{path}?token={}", ada.trim_start_matches("Bearer "));
+    for _ in 0..3 {
+        let answer = served.http.get(&path).header("authorization", &ada).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::NOT_FOUND);
+    }
+    let answer = served.http.get(in_address).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::TOO_MANY_REQUESTS);
+}
+
+#[tokio::test]
 async fn methods_that_clients_make_up_are_one_label() {
     let served = serve(|_| {}).await;
     for method in ["BREW", "WHEN", "GET"] {
