@@ -4,6 +4,7 @@
 use std::{borrow::Cow, sync::OnceLock};
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use percent_encoding::percent_decode_str;
 use tracing_subscriber::EnvFilter;
 
 use crate::config::topics::{Log, LogFormat};
@@ -43,22 +44,25 @@ pub fn metrics() -> &'static PrometheusHandle {
 }
 
 /// Names of query parameters whose values are secrets.
-const SECRET_PARAMETERS: [&str; 3] = ["token", "code", "access_token"];
+const SECRET_PARAMETERS: [&str; 4] = ["token", "code", "state", "access_token"];
 
-/// A path and query fit for a log line: the values of secret parameters are masked.
+/// A path and query fit for a log line: the values of secret parameters are masked, however their names are encoded.
 #[must_use]
 pub fn mask_uri(path_and_query: &str) -> Cow<'_, str> {
     let Some((path, query)) = path_and_query.split_once('?') else { return Cow::Borrowed(path_and_query) };
     let masked: Vec<Cow<'_, str>> = query
         .split('&')
         .map(|pair| match pair.split_once('=') {
-            Some((name, _)) if SECRET_PARAMETERS.iter().any(|secret| name.eq_ignore_ascii_case(secret)) => {
-                Cow::Owned(format!("{name}=***"))
-            }
+            Some((name, _)) if is_secret(name) => Cow::Owned(format!("{name}=***")),
             _ => Cow::Borrowed(pair),
         })
         .collect();
     Cow::Owned(format!("{path}?{}", masked.join("&")))
+}
+
+fn is_secret(name: &str) -> bool {
+    let name = percent_decode_str(name).decode_utf8_lossy();
+    SECRET_PARAMETERS.iter().any(|secret| name.eq_ignore_ascii_case(secret))
 }
 
 #[cfg(test)]
@@ -70,6 +74,11 @@ mod tests {
         assert_eq!(mask_uri("/yjs/1/a.py?token=crt_abc&create=true"), "/yjs/1/a.py?token=***&create=true");
         assert_eq!(mask_uri("/sign-in?code=abc"), "/sign-in?code=***");
         assert_eq!(mask_uri("/x?TOKEN=abc"), "/x?TOKEN=***");
+        assert_eq!(mask_uri("/x?%74oke%6E=abc&b=c"), "/x?%74oke%6E=***&b=c");
+        assert_eq!(
+            mask_uri("/api/v1/sign-in/back/school?state=abc&code=d"),
+            "/api/v1/sign-in/back/school?state=***&code=***"
+        );
         assert_eq!(mask_uri("/plain"), "/plain");
     }
 }
