@@ -8,7 +8,7 @@ describe("after signing in", () => {
     expect(nextOf("")).toBe("/");
   });
   it("one never leaves this site", () => {
-    for (const bad of ["//evil.example", "/\\evil.example", "https://evil.example", "javascript:alert(1)"]) expect(nextOf(`?next=${encodeURIComponent(bad)}`)).toBe("/");
+    for (const bad of ["//evil.example", "/\\evil.example", "https://evil.example", "javascript:alert(1)", "/\t/evil.example", "/tasks\n/"]) expect(nextOf(`?next=${encodeURIComponent(bad)}`)).toBe("/");
   });
 });
 
