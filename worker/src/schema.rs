@@ -27,6 +27,7 @@ pub const MIGRATIONS: &[Migration] = &[
     change!(9, "0009_task_remains"),
     change!(10, "0010_lasting_roles"),
     change!(11, "0011_document_clients"),
+    change!(12, "0012_role_decisions"),
 ];
 
 #[cfg(test)]

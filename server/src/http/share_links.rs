@@ -75,7 +75,7 @@ async fn delete_link(
 /// Where a link leads, without using it.
 #[utoipa::path(post, path = "/links/look", tag = "members", request_body = LinkCode, responses(
     (status = 200, body = Invitation), (status = 403, description = "not_allowed: the token"),
-    (status = 404, description = "not_found: used up, ended or never given"),
+    (status = 404, description = "not_found: used up, ended, never given, its maker is no owner any more, or an owner has decided otherwise since"),
     (status = 429, description = "too_many_requests, with Retry-After")))]
 async fn look_at_link(
     State(app): State<App>,
@@ -90,7 +90,7 @@ async fn look_at_link(
 /// Makes the caller a member by a link. Who is one already keeps a role that is as large.
 #[utoipa::path(post, path = "/links/accept", tag = "members", request_body = LinkCode, responses(
     (status = 200, body = Invitation), (status = 403, description = "not_allowed: the token"),
-    (status = 404, description = "not_found: used up, ended or never given"),
+    (status = 404, description = "not_found: used up, ended, never given, its maker is no owner any more, or an owner has decided otherwise since"),
     (status = 429, description = "too_many_requests, with Retry-After")))]
 async fn accept_link(
     State(app): State<App>,

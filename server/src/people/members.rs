@@ -8,6 +8,7 @@ use coderoom_protocol::{
     role::Role,
 };
 use coderoom_worker::announce::{TaskEvent, task_topic};
+use uuid::Uuid;
 
 use super::{Action, Identity, People, Right, Standing, no_such_user, store_failed};
 
@@ -156,7 +157,8 @@ impl People {
         Ok(members)
     }
 
-    /// Gives somebody a role in a task, as one of its owners, until a time or for good; it depends on no link any more.
+    /// Gives somebody a role in a task, as one of its owners, until a time or for good; it depends on no link any more, and no link
+    /// that there is now makes more of it.
     /// `invalid` when the task would be left without an owner, when an owner's time is limited, or the time lies in the past.
     pub async fn set_member(
         &self,
@@ -178,6 +180,7 @@ impl People {
             keep_an_owner(&mut tx, task, user.id).await?;
         }
         put_member(&mut tx, task, user.id, role, expires_at, None).await?;
+        note_decision(&mut tx, task, user.id).await?;
         tx.commit().await.map_err(store_failed)?;
         self.announce_role(task, user.id).await;
         self.note(by.user, Action::Share, Some(task), &format!("{} is {}", user.name, role.as_str())).await;
@@ -216,7 +219,8 @@ impl People {
         }
     }
 
-    /// Ends somebody's membership: owners may end everybody's, everybody their own.
+    /// Ends somebody's membership: owners may end everybody's, everybody their own. Whom an owner removed no link brings back that
+    /// there is now.
     /// `invalid` when the task would be left without an owner, `not_found` when they are no member.
     pub async fn remove_member(&self, by: &Identity, task: TaskId, user: &str) -> Result<(), WireError> {
         self.require(by, task, Right::Read).await?;
@@ -236,6 +240,9 @@ impl People {
         let values = values![task.to_string(), user.id.to_string()];
         if tx.execute(sql, values).await.map_err(store_failed)? == 0 {
             return Err(no_such_user(&user.name));
+        }
+        if user.id != by.user {
+            note_decision(&mut tx, task, user.id).await?;
         }
         tx.commit().await.map_err(store_failed)?;
         self.announce_role(task, user.id).await;
@@ -270,6 +277,14 @@ pub(super) async fn put_member(
                link_id = excluded.link_id, lasting_role = CASE WHEN excluded.link_id IS NULL THEN NULL \
                WHEN members.expires_at IS NULL AND members.link_id IS NULL THEN members.role ELSE members.lasting_role END";
     let values = values![task.to_string(), user.to_string(), role.as_str(), expires_at, link];
+    tx.execute(sql, values).await.map(|_| ()).map_err(store_failed)
+}
+
+/// Notes that an owner decided what somebody is, for who knocks with a link that was made before.
+async fn note_decision(tx: &mut Tx, task: TaskId, user: UserId) -> Result<(), WireError> {
+    let sql = "INSERT INTO role_decisions (task_id, user_id, id) VALUES ($1, $2, $3) \
+               ON CONFLICT (task_id, user_id) DO UPDATE SET id = excluded.id";
+    let values = values![task.to_string(), user.to_string(), Uuid::now_v7().to_string()];
     tx.execute(sql, values).await.map(|_| ()).map_err(store_failed)
 }
 

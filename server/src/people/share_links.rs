@@ -1,5 +1,6 @@
 //! Links that invite into a task. The tables hold the hash of a code only. Who comes by a link depends on it: when it ends,
 //! so does what it gave, unless the link keeps or an owner has given a role by name meanwhile: a member is again what they were.
+//! A link speaks for its maker: it invites while they are an owner. And it does not undo what an owner decided after it was made.
 
 use coderoom_backing::{
     tables::{Row, Tx},
@@ -142,14 +143,15 @@ impl People {
         Ok(())
     }
 
-    /// Where a link leads, without using it. `not_found` when it is used up, has ended or never was.
+    /// Where a link leads, without using it. Fails as [`Self::accept_link`] does.
     pub async fn look_at_link(&self, by: &Identity, code: &str) -> Result<Invitation, WireError> {
         let mut tx = self.inner.tables.begin_read().await.map_err(store_failed)?;
         Ok(self.find_link(&mut tx, code, by.user).await?.invitation)
     }
 
     /// Makes somebody a member by a link. A member keeps a role that is as large, and uses nothing up.
-    /// `not_found` when the link is used up, has ended or never was.
+    /// `not_found` when the link is used up, has ended or never was, when its maker is no owner any more, and when an owner
+    /// removed the caller or set their role after it was made.
     pub async fn accept_link(&self, by: &Identity, code: &str) -> Result<Invitation, WireError> {
         by.require_whole()?;
         let mut tx = self.inner.tables.begin().await.map_err(store_failed)?;
@@ -175,9 +177,12 @@ impl People {
     async fn find_link(&self, tx: &mut Tx, code: &str, user: UserId) -> Result<Found, WireError> {
         let now = self.inner.clock.now_ms();
         let sql = format!(
-            "SELECT l.task_id, t.name, l.role, u.id, u.name, l.id, l.expires_at, l.keeps, {}, l.max_uses, l.uses \
+            "SELECT l.task_id, t.name, l.role, u.id, u.name, l.id, l.expires_at, l.keeps, {}, l.max_uses, l.uses, d.id, \
+             CAST(CASE WHEN u.suspended_at IS NULL AND (u.is_admin = 1 OR o.role = 'owner') THEN 1 ELSE 0 END AS BIGINT) \
              FROM share_links l JOIN tasks t ON t.id = l.task_id JOIN users u ON u.id = l.created_by \
              LEFT JOIN members m ON m.task_id = l.task_id AND m.user_id = $3 \
+             LEFT JOIN members o ON o.task_id = l.task_id AND o.user_id = l.created_by \
+             LEFT JOIN role_decisions d ON d.task_id = l.task_id AND d.user_id = $3 \
              WHERE l.hash = $1 AND (l.expires_at IS NULL OR l.expires_at > $2)",
             live_role("$2")
         );
@@ -186,9 +191,15 @@ impl People {
         let found = read_found(&row).map_err(store_failed)?;
         let (most, uses) = (row.opt_int(9).map_err(store_failed)?, row.int(10).map_err(store_failed)?);
         // Who has all that it gives may look at it again when it is used up.
-        let gives_more = found.has.is_none_or(|has| has < found.invitation.role);
-        if gives_more && most.is_some_and(|most| uses >= most) {
+        if found.has.is_some_and(|has| has >= found.invitation.role) {
+            return Ok(found);
+        }
+        let speaks_for_an_owner = row.int(12).map_err(store_failed)? == 1;
+        if !speaks_for_an_owner || most.is_some_and(|most| uses >= most) {
             return Err(dead_link());
+        }
+        if row.opt_text(11).map_err(store_failed)?.is_some_and(|decided| *decided > *found.id) {
+            return Err(older_than_a_decision());
         }
         Ok(found)
     }
@@ -227,6 +238,13 @@ fn read_link(row: &Row) -> Result<ShareLink, coderoom_backing::tables::TablesErr
         created_at: row.int(8)?,
         uses: count(row.int(9)?),
     })
+}
+
+fn older_than_a_decision() -> WireError {
+    WireError::new(
+        ErrorCode::NotFound,
+        "Since this link was made an owner has removed you from the task or set your role. Ask for a new link.",
+    )
 }
 
 fn dead_link() -> WireError {

@@ -112,6 +112,59 @@ async fn used_up_link_raises_no_member() {
 }
 
 #[tokio::test]
+async fn link_invites_only_while_its_maker_is_an_owner() {
+    let served = serve(|_| {}).await;
+    let (task, admin) = (served.task().await, served.admin_token());
+    let (ada, bob) = (served.user("ada").await, served.user("bob").await);
+    let member = format!("/api/v1/tasks/{task}/members/ada");
+    let make = async |role: &str| {
+        served.call(Method::PUT, &member, &admin, json!({ "role": role }), StatusCode::OK).await;
+    };
+    make("owner").await;
+    let path = format!("/api/v1/tasks/{task}/links");
+    let link = served.call(Method::POST, &path, &ada, json!({ "role": "editor" }), StatusCode::CREATED).await;
+    let look = async |expected: StatusCode| {
+        served.call(Method::POST, "/api/v1/links/look", &bob, json!({ "code": link["code"] }), expected).await;
+    };
+    look(StatusCode::OK).await;
+    make("editor").await;
+    look(StatusCode::NOT_FOUND).await;
+    served.accept(&bob, &link, StatusCode::NOT_FOUND).await;
+    make("owner").await;
+    look(StatusCode::OK).await;
+    served.call(Method::POST, "/api/v1/users/ada/suspend", &admin, Value::Null, StatusCode::OK).await;
+    look(StatusCode::NOT_FOUND).await;
+    served.call(Method::POST, "/api/v1/users/ada/resume", &admin, Value::Null, StatusCode::OK).await;
+    served.call(Method::DELETE, &member, &admin, Value::Null, StatusCode::NO_CONTENT).await;
+    served.accept(&bob, &link, StatusCode::NOT_FOUND).await;
+    served.accept(&ada, &link, StatusCode::NOT_FOUND).await;
+}
+
+#[tokio::test]
+async fn link_undoes_nothing_that_an_owner_decided_after_it() {
+    let served = serve(|_| {}).await;
+    let (task, admin) = (served.task().await, served.admin_token());
+    let (ada, bob) = (served.user("ada").await, served.user("bob").await);
+    let member = format!("/api/v1/tasks/{task}/members/ada");
+    let old = served.link(task, json!({ "role": "editor" })).await;
+    served.accept(&ada, &old, StatusCode::OK).await;
+    served.call(Method::DELETE, &member, &admin, Value::Null, StatusCode::NO_CONTENT).await;
+    let said = served.accept(&ada, &old, StatusCode::NOT_FOUND).await;
+    assert!(said["detail"].as_str().unwrap().contains("an owner has removed you"), "{said}");
+    let new = served.link(task, json!({ "role": "editor" })).await;
+    served.accept(&ada, &new, StatusCode::OK).await;
+    served.call(Method::PUT, &member, &admin, json!({ "role": "viewer" }), StatusCode::OK).await;
+    served.accept(&ada, &new, StatusCode::NOT_FOUND).await;
+    let task_of = format!("/api/v1/tasks/{task}");
+    let seen = served.call(Method::GET, &task_of, &ada, Value::Null, StatusCode::OK).await;
+    assert_eq!(seen["role"], "viewer", "{seen}");
+    // Who left by themselves comes back as they like.
+    served.accept(&bob, &old, StatusCode::OK).await;
+    served.call(Method::POST, &format!("{task_of}/leave"), &bob, Value::Null, StatusCode::NO_CONTENT).await;
+    served.accept(&bob, &old, StatusCode::OK).await;
+}
+
+#[tokio::test]
 async fn expired_link_ends_memberships_under_open_sockets() {
     let served = serve(|_| {}).await;
     let task = served.task().await;
