@@ -1,17 +1,25 @@
-//! The way into a task or a run: who may not see it is told that it is not there.
+//! The way into a task or a run, and out of it: who may not see it is told that it is not there.
 
+use std::{io, time::Duration};
+
+use coderoom_backing::objects::ByteStream;
 use coderoom_protocol::{
     ids::{RunId, TaskId},
     problem::{ErrorCode, WireError},
     role::Role,
     run::Run,
 };
+use futures_util::{StreamExt as _, stream};
+use tokio::time::Instant;
 
 use crate::{
     app::App,
     people::{Identity, Right},
     tasks::no_such_task,
 };
+
+/// How often it is looked whether who reads a long answer still may.
+const RECHECK: Duration = Duration::from_millis(500);
 
 /// A task that the caller has entered with the right they need.
 #[derive(Clone, Copy, Debug)]
@@ -46,4 +54,24 @@ pub async fn enter_run(app: &App, identity: &Identity, run: &str, right: Right) 
     let run = app.runs.get(run).await.map_err(as_missing)?;
     app.people.require(identity, run.task, right).await.map_err(as_missing)?;
     Ok(run)
+}
+
+/// What is read for somebody while it is sent: it breaks off when they are no member any more.
+pub(super) fn while_entered(app: App, identity: Identity, task: TaskId, bytes: ByteStream) -> ByteStream {
+    let reading = (bytes, Instant::now());
+    let next = move |(mut bytes, mut looked): (ByteStream, Instant)| {
+        let (app, identity) = (app.clone(), identity.clone());
+        async move {
+            let piece = bytes.next().await?;
+            if looked.elapsed() >= RECHECK {
+                looked = Instant::now();
+                if matches!(app.people.standing(&identity, task).await, Ok(None)) {
+                    let ended = Err(io::Error::other("its reader is no member any more"));
+                    return Some((ended, (stream::empty().boxed(), looked)));
+                }
+            }
+            Some((piece, (bytes, looked)))
+        }
+    };
+    stream::unfold(reading, next).boxed()
 }

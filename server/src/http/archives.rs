@@ -7,12 +7,12 @@ use axum::{
     http::{HeaderMap, HeaderValue, header},
     response::{IntoResponse, Response},
 };
-use coderoom_protocol::control::TreeChanged;
+use coderoom_protocol::{control::TreeChanged, ids::TaskId};
 use serde::Deserialize;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    access::{Entered, enter},
+    access::{Entered, enter, while_entered},
     body::upload,
     caller::Caller,
     disposition,
@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     app::App,
-    people::Right,
+    people::{Identity, Right},
     tasks::{Archive, ImportTarget},
 };
 
@@ -39,7 +39,8 @@ struct ArchiveQuery {
     path: String,
 }
 
-/// The task, a folder or a file as a zip, packed while it is sent. A transfer that breaks off has failed.
+/// The task, a folder or a file as a zip, packed while it is sent. A transfer that breaks off has failed;
+/// that of somebody who is no member any more breaks off.
 #[utoipa::path(get, path = "/tasks/{task}/archive", tag = "files",
     params(("task" = String, Path, description = "the task"), ArchiveQuery),
     responses((status = 200, content_type = "application/zip", body = Vec<u8>), (status = 404, description = "not_found"),
@@ -51,12 +52,13 @@ async fn get_archive(
     Query(query): Query<ArchiveQuery>,
 ) -> HttpResult<Response> {
     let Entered { task, .. } = enter(&app, &identity, &task, Right::Read).await?;
-    Ok(answer(app.tasks.pack(task, &query.path).await?))
+    let archive = app.tasks.pack(task, &query.path).await?;
+    Ok(answer(app, identity, task, archive))
 }
 
-/// An archive as an answer.
-pub(super) fn answer(archive: Archive) -> Response {
-    let mut response = Body::from_stream(archive.bytes).into_response();
+/// An archive as an answer to a member of the task.
+pub(super) fn answer(app: App, identity: Identity, task: TaskId, archive: Archive) -> Response {
+    let mut response = Body::from_stream(while_entered(app, identity, task, archive.bytes)).into_response();
     let headers = response.headers_mut();
     disposition::harmless(headers);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/zip"));
@@ -93,6 +95,6 @@ async fn import_archive(
     let Entered { task, .. } = enter(&app, &identity, &task, Right::Edit).await?;
     app.people.check_upload(task).await?;
     let target = ImportTarget { folder: query.folder.as_deref(), replace: query.replace, declared: declared(&headers) };
-    let stream = upload(body);
+    let stream = upload(&app, &identity, task, body);
     Ok(Json(app.tasks.import(task, &identity, target, stream).await?))
 }

@@ -22,6 +22,8 @@ impl FromRequestParts<App> for Caller {
         match app.people.by_headers(&parts.headers).await? {
             Some(identity) => {
                 app.people.pace_user(identity.user)?;
+                // For the body, which may come much later (`body.rs`).
+                parts.extensions.insert(identity.clone());
                 Ok(Self(identity))
             }
             None => Err(ErrorCode::SignInRequired.into()),

@@ -133,7 +133,7 @@ async fn put_file(
     let Entered { task, .. } = enter(&app, &identity, &task, Right::Edit).await?;
     app.people.check_upload(task).await?;
     let target = UploadTarget { path: &path, declared: declared(&headers), new_main: query.new_main.as_deref() };
-    let stream = upload(body);
+    let stream = upload(&app, &identity, task, body);
     let stored = app.tasks.upload(&app.rooms, task, &identity, target, stream).await?;
     Ok((if stored.created { StatusCode::CREATED } else { StatusCode::OK }, Json(stored)))
 }

@@ -19,6 +19,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     access::{Entered, enter, enter_run},
     archives,
+    body::RawBody,
     caller::Caller,
     disposition, files,
     problem::HttpResult,
@@ -58,7 +59,7 @@ async fn submit_run(
     State(app): State<App>,
     Caller(identity): Caller,
     Path(task): Path<String>,
-    body: Bytes,
+    RawBody(body): RawBody,
 ) -> HttpResult<(StatusCode, Json<Submitted>)> {
     let Entered { task, .. } = enter(&app, &identity, &task, Right::Run).await?;
     let SubmitRequest { command, remarks } = read_wish(&body)?;
@@ -170,7 +171,8 @@ async fn get_snapshot(
 ) -> HttpResult<Response> {
     let run = enter_run(&app, &identity, &run, Right::Read).await?;
     let manifest = app.runs.manifest(run.id).await?.ok_or_else(no_longer_stored)?;
-    Ok(archives::answer(app.tasks.pack_snapshot(run.id, run.number, manifest).await?))
+    let archive = app.tasks.pack_snapshot(run.id, run.number, manifest).await?;
+    Ok(archives::answer(app, identity, run.task, archive))
 }
 
 /// Exactly what was frozen for the run: every file with its size, hash and last edit.

@@ -5,7 +5,11 @@ use coderoom_backing::{
     tables::{Row, TablesError, Value},
     values,
 };
-use coderoom_protocol::{ids::TaskId, problem::WireError, role::Role};
+use coderoom_protocol::{
+    ids::TaskId,
+    problem::{ErrorCode, WireError},
+    role::Role,
+};
 
 use super::{Credential, Identity, People, members::Place, ms, sessions::TOUCH_INTERVAL_MS, store_failed};
 
@@ -42,6 +46,23 @@ impl People {
     /// Where one stands. For what is done rarely and must not be answered from memory.
     pub async fn standing(&self, identity: &Identity, task: TaskId) -> Result<Option<Standing>, WireError> {
         Ok(self.standings(&[(identity.clone(), task)]).await?.pop().flatten())
+    }
+
+    /// Refuses a credential that was revoked or has ended since it was looked up, and one of a suspended user
+    /// (`sign_in_required`). For what was begun some time ago.
+    pub async fn still_signed_in(&self, identity: &Identity) -> Result<(), WireError> {
+        let (stored, id) = match &identity.grant.credential {
+            Credential::Session(id) => ("EXISTS (SELECT 1 FROM sessions WHERE id = $2 AND user_id = u.id)", &**id),
+            Credential::Token(id) => ("EXISTS (SELECT 1 FROM tokens WHERE id = $2 AND user_id = u.id)", &**id),
+            Credential::Outside => ("$2 = ''", ""),
+        };
+        let sql = format!("SELECT 1 FROM users u WHERE u.id = $1 AND u.suspended_at IS NULL AND {stored}");
+        let row =
+            self.inner.tables.query_opt(sql, values![identity.user.to_string(), id]).await.map_err(store_failed)?;
+        if row.is_none() || self.inner.clock.now_ms() >= identity.grant.until {
+            return Err(WireError::plain(ErrorCode::SignInRequired));
+        }
+        Ok(())
     }
 
     async fn judge(&self, row: &Row, identity: &Identity, task: TaskId) -> Result<Option<Standing>, TablesError> {

@@ -96,7 +96,7 @@ impl Tasks {
         let (mut file, path) = receive::open(&self.settings.staging)?;
         let mut size = 0;
         while let Some(piece) = stream.next().await {
-            let piece = piece.map_err(|_| receive::broke_off())?;
+            let piece = piece.map_err(receive::broke_off)?;
             size += piece.len() as u64;
             if size > limit {
                 return Err(too_large());

@@ -61,7 +61,7 @@ impl Tasks {
         let mut memory = Vec::new();
         let mut file = None;
         while let Some(piece) = stream.next().await {
-            let piece = piece.map_err(|_| broke_off())?;
+            let piece = piece.map_err(broke_off)?;
             size += piece.len() as u64;
             if size > limit {
                 return Err(too_large());
@@ -129,7 +129,10 @@ pub(super) fn not_staged(error: io::Error) -> WireError {
     failed::internal("keep an upload")(error)
 }
 
-/// The sender went away.
-pub(super) fn broke_off() -> WireError {
-    WireError::new(ErrorCode::BadRequest, "The upload broke off before its end; nothing was changed. Send it again.")
+/// The sender went away, or what receives for them says why it goes no further.
+pub(super) fn broke_off(error: io::Error) -> WireError {
+    let why = error.into_inner().and_then(|why| why.downcast::<WireError>().ok());
+    why.map_or_else(|| WireError::new(ErrorCode::BadRequest, BROKE_OFF), |why| *why)
 }
+
+const BROKE_OFF: &str = "The upload broke off before its end; nothing was changed. Send it again.";
