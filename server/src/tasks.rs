@@ -25,6 +25,7 @@ mod settings;
 mod sweep;
 mod tree;
 mod tree_edit;
+mod turns;
 mod upload;
 
 use std::sync::Arc;
@@ -49,8 +50,8 @@ pub struct Tasks {
     bus: Bus,
     clock: Clock,
     settings: Arc<TaskSettings>,
-    /// Permits to pack archives; who gets none waits.
-    packing: Arc<Semaphore>,
+    /// Turns to pack archives.
+    packing: turns::Turns,
     /// Permits to unpack archives; who gets none waits.
     unpacking: Arc<Semaphore>,
     /// Permits to fetch a run's snapshot for one text; who gets none waits.
@@ -61,7 +62,7 @@ impl Tasks {
     /// A handle. Nothing is read or written yet.
     #[must_use]
     pub fn new(tables: Tables, objects: Objects, bus: Bus, clock: Clock, settings: TaskSettings) -> Self {
-        let packing = Arc::new(Semaphore::new(settings.max_packing_at_once));
+        let packing = turns::Turns::new(settings.max_packing_at_once, settings.max_packing_per_user);
         let unpacking = Arc::new(Semaphore::new(settings.max_unpacking_at_once));
         let snapshots = Arc::new(Semaphore::new(settings.max_snapshots_at_once));
         Self { tables, objects, bus, clock, settings: Arc::new(settings), packing, unpacking, snapshots }

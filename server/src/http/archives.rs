@@ -44,7 +44,7 @@ struct ArchiveQuery {
 #[utoipa::path(get, path = "/tasks/{task}/archive", tag = "files",
     params(("task" = String, Path, description = "the task"), ArchiveQuery),
     responses((status = 200, content_type = "application/zip", body = Vec<u8>), (status = 404, description = "not_found"),
-        (status = 429, description = "too_many_requests: many archives are being packed")))]
+        (status = 429, description = "too_many_requests: many archives are being packed, or several for the caller")))]
 async fn get_archive(
     State(app): State<App>,
     Caller(identity): Caller,
@@ -52,7 +52,7 @@ async fn get_archive(
     Query(query): Query<ArchiveQuery>,
 ) -> HttpResult<Response> {
     let Entered { task, .. } = enter(&app, &identity, &task, Right::Read).await?;
-    let archive = app.tasks.pack(task, &query.path).await?;
+    let archive = app.tasks.pack(identity.user, task, &query.path).await?;
     Ok(answer(app, identity, task, archive))
 }
 

@@ -163,7 +163,8 @@ async fn get_output(State(app): State<App>, Caller(identity): Caller, Path(run):
 /// The files that were frozen for the run, as a zip.
 #[utoipa::path(get, path = "/runs/{run}/snapshot", tag = "runs", params(("run" = String, Path, description = "the run")),
     responses((status = 200, content_type = "application/zip", body = Vec<u8>),
-        (status = 404, description = "not_found: the run, or its files are no longer stored")))]
+        (status = 404, description = "not_found: the run, or its files are no longer stored"),
+        (status = 429, description = "too_many_requests: many archives are being packed, or several for the caller")))]
 async fn get_snapshot(
     State(app): State<App>,
     Caller(identity): Caller,
@@ -171,7 +172,7 @@ async fn get_snapshot(
 ) -> HttpResult<Response> {
     let run = enter_run(&app, &identity, &run, Right::Read).await?;
     let manifest = app.runs.manifest(run.id).await?.ok_or_else(no_longer_stored)?;
-    let archive = app.tasks.pack_snapshot(run.id, run.number, manifest).await?;
+    let archive = app.tasks.pack_snapshot(identity.user, run.id, run.number, manifest).await?;
     Ok(archives::answer(app, identity, run.task, archive))
 }
 

@@ -13,7 +13,7 @@ use coderoom_backing::{
     tables::Tables,
 };
 use coderoom_protocol::{
-    ids::{FileId, RunId, TaskId},
+    ids::{FileId, RunId, TaskId, UserId},
     problem::{ErrorCode, WireError},
     tree::NodeKind,
 };
@@ -22,7 +22,7 @@ use futures_util::StreamExt as _;
 use tokio::{runtime::Handle, sync::mpsc};
 use zip::{CompressionMethod, ZipArchive, ZipWriter, write::SimpleFileOptions};
 
-use super::{FileRow, Tasks, failed, files, parse_path, receive::not_staged};
+use super::{FileRow, Tasks, failed, files, parse_path, receive::not_staged, turns::Turn};
 use crate::rooms::read_text::{self, ReadTextError, TextFile};
 
 /// Pieces of the archive on their way to the reader. A full channel holds the packing thread.
@@ -66,8 +66,8 @@ impl Tasks {
     /// The task, a folder or a single file of it as a zip; `path` is `""` for the task. Paths in it begin inside the folder.
     /// Each text is as it is stored when its turn comes; a file that is deleted meanwhile is left out.
     ///
-    /// Fails with `not_found`.
-    pub async fn pack(&self, task: TaskId, path: &str) -> Result<Archive, WireError> {
+    /// Fails with `not_found`, and with `too_many_requests` when `user` has as many archives under way as one may.
+    pub async fn pack(&self, user: UserId, task: TaskId, path: &str) -> Result<Archive, WireError> {
         let summary = self.summary(task).await?.ok_or_else(super::no_such_task)?;
         let (name, path) = if path.is_empty() {
             (summary.name, String::new())
@@ -80,12 +80,21 @@ impl Tasks {
             return Err(super::nothing_at(&path));
         }
         let entries = rows.into_iter().map(|row| entry(row, &path)).collect();
-        let bytes = self.stream(move |packer| packer.entries(entries)).await?;
+        let turn = self.packing.take(user, PATIENCE).await?;
+        let bytes = self.stream(turn, move |packer| packer.entries(entries));
         Ok(Archive { name, bytes })
     }
 
-    /// What was frozen for a run as a zip: its texts as they were packed then, and the blobs.
-    pub async fn pack_snapshot(&self, run: RunId, number: u32, manifest: Manifest) -> Result<Archive, WireError> {
+    /// What was frozen for a run as a zip: its texts as they were packed then, and the blobs. Fails as [`Self::pack`] does.
+    pub async fn pack_snapshot(
+        &self,
+        user: UserId,
+        run: RunId,
+        number: u32,
+        manifest: Manifest,
+    ) -> Result<Archive, WireError> {
+        // Before the snapshot is on disk: what waits must take no room.
+        let turn = self.packing.take(user, PATIENCE).await?;
         let code = tempfile::Builder::new().tempdir_in(&self.settings.staging).map_err(not_staged)?;
         let file = code.path().join("code.zip");
         let found =
@@ -94,34 +103,20 @@ impl Tasks {
             return Err(WireError::new(ErrorCode::NotFound, "The files of this run are no longer stored."));
         }
         tracing::debug!(run.id = %run, "packing a snapshot");
-        let bytes = self
-            .stream(move |packer| {
-                let _kept_until_packed = &code;
-                packer.snapshot(file, manifest)
-            })
-            .await?;
+        let bytes = self.stream(turn, move |packer| {
+            let _kept_until_packed = &code;
+            packer.snapshot(file, manifest)
+        });
         Ok(Archive { name: format!("run-{number}"), bytes })
     }
 
     /// Runs `pack` on a thread of its own and gives what it writes.
-    async fn stream(
-        &self,
-        pack: impl FnOnce(&mut Packer) -> io::Result<()> + Send + 'static,
-    ) -> Result<ByteStream, WireError> {
-        let permit = self.packing.clone().acquire_owned();
-        let busy = || {
-            WireError::new(
-                ErrorCode::TooManyRequests,
-                "Many archives are being packed at the moment. Try again in a minute.",
-            )
-        };
-        let permit = tokio::time::timeout(PATIENCE, permit).await.map_err(|_| busy())?;
-        let permit = permit.map_err(failed::internal("wait to pack"))?;
+    fn stream(&self, turn: Turn, pack: impl FnOnce(&mut Packer) -> io::Result<()> + Send + 'static) -> ByteStream {
         let (pieces, incoming) = mpsc::channel::<io::Result<Bytes>>(PIECES_UNDER_WAY);
         let tasks = self.clone();
         let runtime = Handle::current();
         tokio::task::spawn_blocking(move || {
-            let _permit = permit;
+            let _turn = turn;
             let out = PieceWriter {
                 pieces: pieces.clone(),
                 runtime: runtime.clone(),
@@ -141,7 +136,7 @@ impl Tasks {
             let piece = incoming.recv().await?;
             Some((piece, incoming))
         });
-        Ok(stream.boxed())
+        stream.boxed()
     }
 }
 

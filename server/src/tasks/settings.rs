@@ -33,6 +33,8 @@ pub struct TaskSettings {
     /// Archives that are packed for download at the same time; further ones wait. Default 32. Each holds a thread as
     /// long as its reader takes.
     pub max_packing_at_once: usize,
+    /// Of these, archives for one user; further ones are refused. Default 4.
+    pub max_packing_per_user: usize,
     /// Archives that are unpacked at the same time; further ones wait. Default 2. Each keeps a core busy.
     pub max_unpacking_at_once: usize,
     /// Snapshots of runs that are fetched at the same time to read one text out of each; further readers wait. Default 8.
@@ -56,6 +58,7 @@ impl TaskSettings {
             max_archive_bytes: 1 << 30,
             max_archive_ratio: 200,
             max_packing_at_once: 32,
+            max_packing_per_user: 4,
             max_unpacking_at_once: 2,
             max_snapshots_at_once: 8,
             staging,

@@ -93,19 +93,19 @@ async fn imported_files_come_back_byte_for_byte() {
     assert_eq!(bench.tasks.file_at(task, "bin/all.bin").await.unwrap().unwrap().kind, NodeKind::Blob);
     assert_eq!(bench.tasks.file_at(task, "empty.txt").await.unwrap().unwrap().kind, NodeKind::Text);
     assert_eq!(bench.main(task).await.as_deref(), Some("run.py"), "main stays");
-    let back = unpacked(bench.tasks.pack(task, "").await.unwrap()).await;
+    let back = unpacked(bench.tasks.pack(bench.ada.user, task, "").await.unwrap()).await;
     for (name, content) in entries.iter().filter(|(name, _)| !name.ends_with('/')) {
         let found = back.iter().find(|(path, _)| path == name).unwrap_or_else(|| panic!("{name} is missing"));
         assert_eq!(found.1, *content, "{name}");
     }
     assert_eq!(back.len(), 8, "with the default files");
-    let folder = bench.tasks.pack(task, "数据").await.unwrap();
+    let folder = bench.tasks.pack(bench.ada.user, task, "数据").await.unwrap();
     assert_eq!(folder.name, "数据");
     assert_eq!(unpacked(folder).await[0].0, "说明.txt", "paths begin inside the folder");
-    let single = unpacked(bench.tasks.pack(task, "bin/all.bin").await.unwrap()).await;
+    let single = unpacked(bench.tasks.pack(bench.ada.user, task, "bin/all.bin").await.unwrap()).await;
     assert_eq!(single, [("all.bin".to_owned(), binary)]);
-    assert_eq!(bench.tasks.pack(task, "nothing").await.unwrap_err().code, ErrorCode::NotFound);
-    assert_eq!(bench.tasks.pack(task, "Bin").await.unwrap_err().code, ErrorCode::NotFound);
+    assert_eq!(bench.tasks.pack(bench.ada.user, task, "nothing").await.unwrap_err().code, ErrorCode::NotFound);
+    assert_eq!(bench.tasks.pack(bench.ada.user, task, "Bin").await.unwrap_err().code, ErrorCode::NotFound);
 }
 
 #[tokio::test]
@@ -279,7 +279,7 @@ async fn fifty_thousand_files_are_imported_and_packed_in_seconds() {
     assert!(changed.changes.len() <= 1_000, "the answer names {} changes", changed.changes.len());
     assert_eq!(changed.changes.len() as u64 + changed.omitted, 49_998);
     assert_eq!(changed.revision, 1 + 50);
-    let archive = bench.tasks.pack(task, "").await.unwrap();
+    let archive = bench.tasks.pack(bench.ada.user, task, "").await.unwrap();
     let size: usize = archive.bytes.map(|piece| piece.unwrap().len()).fold(0, async |sum, size| sum + size).await;
     let packed = began.elapsed() - imported;
     assert!(size > 1_000_000);
@@ -293,12 +293,34 @@ async fn reader_that_goes_away_frees_the_packer() {
     let noise: Vec<u8> = (0..4_000_000_u32).map(|number| (number.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
     bench.tasks.create_blob(task, &bench.ada, "noise", noise.clone().into()).await.unwrap();
     for _ in 0..3 {
-        let mut archive = bench.tasks.pack(task, "").await.unwrap();
+        let mut archive = bench.tasks.pack(bench.ada.user, task, "").await.unwrap();
         let first = archive.bytes.next().await.unwrap().unwrap();
         assert!(!first.is_empty());
     }
-    let files = unpacked(bench.tasks.pack(task, "noise").await.unwrap()).await;
+    let files = unpacked(bench.tasks.pack(bench.ada.user, task, "noise").await.unwrap()).await;
     assert_eq!(files[0].1, noise);
+}
+
+#[tokio::test]
+async fn slow_readers_hold_up_only_themselves() {
+    let bench = Bench::with(|settings| (settings.max_packing_at_once, settings.max_packing_per_user) = (3, 2)).await;
+    let task = bench.task().await;
+    let noise: Vec<u8> = (0..4_000_000_u32).map(|number| (number.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    bench.tasks.create_blob(task, &bench.ada, "noise", noise.into()).await.unwrap();
+    let first = bench.tasks.pack(bench.ada.user, task, "").await.unwrap();
+    let _second = bench.tasks.pack(bench.ada.user, task, "").await.unwrap();
+    let refused = bench.tasks.pack(bench.ada.user, task, "").await.unwrap_err();
+    assert_eq!(refused.code, ErrorCode::TooManyRequests);
+    assert!(!unpacked(bench.tasks.pack(bench.bob.user, task, "").await.unwrap()).await.is_empty());
+    drop(first);
+    let again = async {
+        while bench.tasks.pack(bench.ada.user, task, "").await.is_err() {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(10), again)
+        .await
+        .expect("a reader who left gives the turn back");
 }
 
 #[tokio::test]
@@ -309,7 +331,7 @@ async fn archive_with_a_missing_object_breaks_off_visibly() {
     for object in bench.objects.list("blobs/").await.unwrap() {
         bench.objects.delete(&object.key).await.unwrap();
     }
-    let pieces: Vec<_> = bench.tasks.pack(task, "").await.unwrap().bytes.collect().await;
+    let pieces: Vec<_> = bench.tasks.pack(bench.ada.user, task, "").await.unwrap().bytes.collect().await;
     assert!(pieces.last().unwrap().is_err());
 }
 
@@ -350,7 +372,7 @@ async fn gibibyte_goes_in_and_out_in_64_mib() {
     let stream = tokio_util::io::ReaderStream::with_capacity(file, 64 << 10);
     bench.tasks.import(task, &bench.ada, ImportTarget::default(), stream).await.unwrap();
     let up = peak_memory() - before;
-    let archive = bench.tasks.pack(task, "").await.unwrap();
+    let archive = bench.tasks.pack(bench.ada.user, task, "").await.unwrap();
     let size: usize = archive.bytes.map(|piece| piece.unwrap().len()).fold(0, async |sum, size| sum + size).await;
     let both = peak_memory() - before;
     eprintln!("{size} bytes packed; extra memory up {} MiB, up and down {} MiB", up >> 20, both >> 20);
