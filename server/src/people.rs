@@ -51,6 +51,7 @@ pub use names::{MAX_NAME_CHARACTERS, name_key, normal_name};
 pub use oidc::{Departure, PENDING_COOKIE, PENDING_LIFETIME, ProviderSettings, load as load_providers};
 pub use password::MAX_PASSWORD_BYTES;
 pub use quota::Quota;
+pub(crate) use quota::check_storage;
 pub use secrets::TOKEN_PREFIX;
 pub use sessions::{SESSION_COOKIE, Session, SignedIn};
 pub use share_links::{NewShareLink, ShareLink};

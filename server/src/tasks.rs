@@ -18,6 +18,7 @@ mod layout;
 mod list_tasks;
 mod move_path;
 mod pack;
+mod quota;
 mod read_archive;
 mod receive;
 mod set_main;
@@ -52,6 +53,8 @@ pub struct Tasks {
     settings: Arc<TaskSettings>,
     /// Turns to pack archives.
     packing: turns::Turns,
+    /// Makers whose files are being stored.
+    makers: quota::MakerLocks,
     /// Permits to unpack archives; who gets none waits.
     unpacking: Arc<Semaphore>,
     /// Permits to fetch a run's snapshot for one text; who gets none waits.
@@ -65,7 +68,8 @@ impl Tasks {
         let packing = turns::Turns::new(settings.max_packing_at_once, settings.max_packing_per_user);
         let unpacking = Arc::new(Semaphore::new(settings.max_unpacking_at_once));
         let snapshots = Arc::new(Semaphore::new(settings.max_snapshots_at_once));
-        Self { tables, objects, bus, clock, settings: Arc::new(settings), packing, unpacking, snapshots }
+        let makers = quota::MakerLocks::default();
+        Self { tables, objects, bus, clock, settings: Arc::new(settings), packing, makers, unpacking, snapshots }
     }
 
     /// The limits in force.

@@ -80,6 +80,7 @@ pub(super) fn task_settings(settings: &Settings) -> TaskSettings {
         max_text_bytes: settings.limits.max_text_size.0,
         max_task_bytes: settings.limits.max_task_size.0,
         max_files: settings.limits.max_files,
+        max_storage_per_maker: settings.limits.max_storage_per_user.0,
         ..TaskSettings::new(settings.deployment.data.join("uploads"))
     }
 }

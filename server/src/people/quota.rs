@@ -1,6 +1,6 @@
 //! What one user may have: tasks, bytes in them, and bytes of logs in a day.
 
-use coderoom_backing::values;
+use coderoom_backing::{tables::Tables, values};
 use coderoom_protocol::{
     ids::{TaskId, UserId},
     people::UserUsage,
@@ -65,25 +65,13 @@ impl People {
             let text = format!("You have {} tasks, and that is the most. Delete one first.", usage.tasks);
             return Err(WireError::new(ErrorCode::QuotaReached, text));
         }
-        self.check_bytes(usage.storage_bytes)
+        check_bytes(usage.storage_bytes, self.inner.quota.storage_bytes)
     }
 
     /// Refuses an upload into a task when who made it has as much in all theirs as one may (`quota_reached`), whoever
-    /// brings it: it counts as theirs.
+    /// brings it: it counts as theirs. For the begin of an upload; it is asked again when it is stored.
     pub async fn check_upload(&self, task: TaskId) -> Result<(), WireError> {
-        let sql = "SELECT CAST(COALESCE(sum(f.size), 0) AS BIGINT) FROM files f JOIN tasks t ON t.id = f.task_id \
-                   WHERE t.created_by = (SELECT created_by FROM tasks WHERE id = $1)";
-        let row = self.inner.tables.query_opt(sql, values![task.to_string()]).await.map_err(store_failed)?;
-        self.check_bytes(row.map_or(Ok(0), |row| row.uint(0)).map_err(store_failed)?)
-    }
-
-    fn check_bytes(&self, bytes: u64) -> Result<(), WireError> {
-        let most = self.inner.quota.storage_bytes;
-        if bytes < most {
-            return Ok(());
-        }
-        let text = format!("All tasks of one maker may have {most} bytes; these have {bytes}. Delete files first.");
-        Err(WireError::new(ErrorCode::QuotaReached, text))
+        check_storage(&self.inner.tables, task, self.inner.quota.storage_bytes).await
     }
 
     /// Refuses a run when the logs of a user's runs of the last day are too large together (`too_many_runs`).
@@ -100,4 +88,21 @@ impl People {
             format!("Your runs of the last day wrote {bytes} bytes of logs, and that is the most. Try again later.");
         Err(WireError::new(ErrorCode::TooManyRuns, text).retry_after(LOGS_AGAIN_S))
     }
+}
+
+/// Refuses when all tasks of the maker of a task have `most` bytes together (`quota_reached`). Files of an import that has not come over
+/// yet do not count.
+pub(crate) async fn check_storage(tables: &Tables, task: TaskId, most: u64) -> Result<(), WireError> {
+    let sql = "SELECT CAST(COALESCE(sum(f.size), 0) AS BIGINT) FROM files f JOIN tasks t ON t.id = f.task_id \
+               WHERE t.import_of IS NULL AND t.created_by = (SELECT created_by FROM tasks WHERE id = $1)";
+    let row = tables.query_opt(sql, values![task.to_string()]).await.map_err(store_failed)?;
+    check_bytes(row.map_or(Ok(0), |row| row.uint(0)).map_err(store_failed)?, most)
+}
+
+fn check_bytes(bytes: u64, most: u64) -> Result<(), WireError> {
+    if bytes < most {
+        return Ok(());
+    }
+    let text = format!("All tasks of one maker may have {most} bytes; these have {bytes}. Delete files first.");
+    Err(WireError::new(ErrorCode::QuotaReached, text))
 }

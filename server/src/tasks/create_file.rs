@@ -30,6 +30,7 @@ impl Tasks {
         self.settings.check_text(path.as_str(), text.len())?;
         let (tasks, by, text) = (self.clone(), by.name.clone(), text.to_owned());
         to_its_end(async move {
+            let _turn = tasks.room_of_maker(task).await?;
             let mut edit = TreeEdit::begin(&tasks, task, &by).await?;
             edit.layout_around(&path).await?.check_file(&path)?;
             edit.check_room(1, text.len() as u64, 0).await?;
@@ -75,6 +76,7 @@ impl Tasks {
         let path = parse_path(path)?;
         let (tasks, by) = (self.clone(), by.to_owned());
         to_its_end(async move {
+            let _turn = tasks.room_of_maker(task).await?;
             let mut edit = TreeEdit::begin(&tasks, task, &by).await?;
             let text = path.as_str().to_owned();
             let StoredBlob { sha256, size } = blob;
@@ -133,6 +135,7 @@ impl Tasks {
         self.settings.check_text(path.as_str(), text.len())?;
         let (tasks, by) = (self.clone(), by.to_owned());
         to_its_end(async move {
+            let _turn = tasks.room_of_maker(task).await?;
             let mut edit = TreeEdit::begin(&tasks, task, &by).await?;
             let old = edit.file_at(&path).await?.filter(|old| old.kind == NodeKind::Blob);
             let Some(old) = old else {

@@ -203,6 +203,7 @@ impl Tasks {
         bytes: u64,
         replace: bool,
     ) -> Result<TreeChanged, WireError> {
+        let _turn = self.room_of_maker(task).await?;
         let mut edit = TreeEdit::begin(self, task, &by.name).await?;
         let giving_way = check(&mut edit, waiting.iter().map(|new| &new.path), bytes, replace).await?;
         edit.touch_blobs(&giving_way).await?;

@@ -24,6 +24,8 @@ pub struct TaskSettings {
     pub max_task_bytes: u64,
     /// Files of a task. Default 50,000.
     pub max_files: u64,
+    /// All files of the tasks that one user made, in bytes: nothing is stored once they have so much. Default 100 GiB.
+    pub max_storage_per_maker: u64,
     /// Texts that one answer of the tree may carry, in bytes. Default 16 MiB.
     pub max_tree_text_bytes: u64,
     /// A packed archive for import, in bytes. Default 1 GiB.
@@ -54,6 +56,7 @@ impl TaskSettings {
             max_text_bytes: 2 << 20,
             max_task_bytes: 1 << 30,
             max_files: 50_000,
+            max_storage_per_maker: 100 << 30,
             max_tree_text_bytes: 16 << 20,
             max_archive_bytes: 1 << 30,
             max_archive_ratio: 200,

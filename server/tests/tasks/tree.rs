@@ -121,6 +121,20 @@ async fn total_holds_to_the_byte_and_says_what_is_free() {
 }
 
 #[tokio::test]
+async fn storage_of_a_maker_holds_when_files_come_side_by_side() {
+    let bench = Bench::with(|settings| settings.max_storage_per_maker = 100_000).await;
+    let mut tasks = Vec::new();
+    for _ in 0..8 {
+        tasks.push(bench.task().await);
+    }
+    let uploads = tasks.iter().map(|task| bench.tasks.create_blob(*task, &bench.bob, "b", vec![0xff; 80_000].into()));
+    let done = futures_util::future::join_all(uploads).await;
+    let (stored, refused): (Vec<_>, Vec<_>) = done.into_iter().partition(Result::is_ok);
+    assert_eq!(stored.len(), 2, "one goes beyond it, when there was room before it");
+    assert!(refused.into_iter().all(|error| error.unwrap_err().code == ErrorCode::QuotaReached));
+}
+
+#[tokio::test]
 async fn number_of_files_is_bounded() {
     let bench = Bench::with(|settings| settings.max_files = 3).await;
     let task = bench.task().await;
