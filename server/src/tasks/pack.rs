@@ -121,6 +121,7 @@ impl Tasks {
                 pieces: pieces.clone(),
                 runtime: runtime.clone(),
                 piece: Vec::with_capacity(PIECE_BYTES),
+                gone: false,
             };
             let mut packer = Packer { tasks, runtime: runtime.clone(), zip: ZipWriter::new_stream(out) };
             let packed = pack(&mut packer).and_then(|()| packer.finish());
@@ -261,15 +262,22 @@ struct PieceWriter {
     pieces: mpsc::Sender<io::Result<Bytes>>,
     runtime: Handle,
     piece: Vec<u8>,
+    /// The reader is. What the zip then writes when it is dropped is for nobody, and no failure to print.
+    gone: bool,
 }
 
 impl PieceWriter {
     fn send(&mut self) -> io::Result<()> {
+        if self.gone {
+            self.piece.clear();
+        }
         if self.piece.is_empty() {
             return Ok(());
         }
         let piece = Bytes::from(std::mem::replace(&mut self.piece, Vec::with_capacity(PIECE_BYTES)));
-        match self.runtime.block_on(tokio::time::timeout(PATIENCE, self.pieces.send(Ok(piece)))) {
+        let sent = self.runtime.block_on(tokio::time::timeout(PATIENCE, self.pieces.send(Ok(piece))));
+        self.gone = !matches!(sent, Ok(Ok(())));
+        match sent {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(io::Error::new(io::ErrorKind::BrokenPipe, "the reader went away")),
             Err(_) => Err(io::Error::new(io::ErrorKind::BrokenPipe, "the reader took nothing for too long")),
