@@ -1,5 +1,6 @@
 //! Packs what the program left in `output/`. Runs inside the box when no process of the user is left: regular files only,
-//! no link is followed, bounded in files, in bytes read and in bytes packed.
+//! no link is followed, bounded in files, in bytes read and in bytes packed. Names that mean something else where the archive is
+//! unpacked are left out.
 
 use std::{
     cell::Cell,
@@ -83,14 +84,17 @@ pub fn collect(folder: &Path, archive: File, max_read: u64, max_packed: u64) -> 
     Ok(collected)
 }
 
-/// Lists regular files as paths below `folder`. Names that are not UTF-8 are left out.
+/// Lists regular files as paths below `folder`. Names that are not UTF-8 or not plain are left out.
 fn walk(folder: &Path, prefix: &str, depth: usize, found: &mut Vec<String>, left_out: &mut usize) {
     let real = folder.symlink_metadata().is_ok_and(|meta| meta.is_dir());
     let Some(entries) = real.then(|| std::fs::read_dir(folder).ok()).flatten() else { return };
     for entry in entries.flatten() {
         let Ok(kind) = entry.file_type() else { continue };
         let name = entry.file_name();
-        let name = name.to_str().filter(|_| found.len() < MAX_FILES && *left_out < MAX_FILES);
+        let name = name
+            .to_str()
+            .filter(|name| is_plain(name, depth))
+            .filter(|_| found.len() < MAX_FILES && *left_out < MAX_FILES);
         match name {
             Some(name) if kind.is_dir() && depth < MAX_DEPTH => {
                 walk(&entry.path(), &format!("{prefix}{name}/"), depth + 1, found, left_out);
@@ -102,6 +106,13 @@ fn walk(folder: &Path, prefix: &str, depth: usize, found: &mut Vec<String>, left
             return;
         }
     }
+}
+
+/// Whether a name is one name everywhere: no separator and no drive of Windows (`..\evil.bat`, `C:evil.bat`), nothing that a terminal
+/// obeys when the archive is listed.
+fn is_plain(name: &str, depth: usize) -> bool {
+    let is_drive = depth == 0 && name.as_bytes().get(1) == Some(&b':') && name.as_bytes()[0].is_ascii_alphabetic();
+    !is_drive && !name.chars().any(|c| c == '\\' || c.is_control())
 }
 
 /// Opens a regular file of at most `max_read` bytes; gives its size.
@@ -178,6 +189,19 @@ mod tests {
         let (collected, names) = archive_of(folder.path(), 1 << 20, 1 << 20);
         assert_eq!(names, [("a/b/c.txt".to_owned(), 5), ("z.txt".to_owned(), 0)]);
         assert_eq!((collected.files, collected.left_out), (2, 3));
+    }
+
+    #[test]
+    fn names_that_mean_something_else_elsewhere_are_left_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let names = [r"..\..\evil.bat", r"C:\x", "C:x", "\u{1b}[2J", "two\nlines", "12:30.txt", "ü.txt", "a/..\\b"];
+        std::fs::create_dir(folder.path().join("a")).unwrap();
+        for name in names {
+            std::fs::write(folder.path().join(name), "1").unwrap();
+        }
+        let (collected, names) = archive_of(folder.path(), 1 << 20, 1 << 20);
+        assert_eq!(names, [("12:30.txt".to_owned(), 1), ("ü.txt".to_owned(), 1)]);
+        assert_eq!((collected.files, collected.left_out), (2, 6));
     }
 
     #[test]

@@ -127,7 +127,7 @@ fn is_full(folder: &std::path::Path) -> bool {
 fn tell_left_out(collected: &Collected, watched: &mut Watched, spool: &mut Spool) {
     if collected.left_out > 0 {
         let bytes = format!(
-            "{} files of output/ were left out: too many, too large or not regular files\n",
+            "{} files of output/ were left out: too many, too large, not regular files, or with a backslash, a drive or a control character in the name\n",
             collected.left_out
         )
         .into_bytes();
