@@ -1,5 +1,5 @@
 //! The claim: which waiting run starts next, and the move 1→2. Users with the fewest running runs come first, then
-//! the oldest run; nobody runs more than their share, and the deployment not more than it may.
+//! the oldest run; nobody runs more than their share, suspended users nothing, and the deployment not more than it may.
 
 use coderoom_backing::{
     tables::{Row, Sql, Statement},
@@ -24,6 +24,7 @@ const PICK: &str = "UPDATE runs SET state = 2, phase = 'starting', lease_owner =
         LEFT JOIN (SELECT user_id, count(*) AS running FROM runs WHERE state = 2 GROUP BY user_id) b
             ON b.user_id = r.user_id
         WHERE r.state = 1 AND coalesce(b.running, 0) < $2 AND (SELECT count(*) FROM runs WHERE state = 2) < $3
+            AND NOT EXISTS (SELECT 1 FROM users u WHERE u.id = r.user_id AND u.suspended_at IS NOT NULL)
         ORDER BY coalesce(b.running, 0), r.submitted_at, r.id LIMIT 1 @skip)
     RETURNING id, task_id, user_id, language, command, manifest_key";
 

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    path::Path,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -25,29 +26,56 @@ const RUNS_EACH: usize = 10;
 const WORKERS: usize = 4;
 const PER_USER: u32 = 2;
 
-async fn drain(tables: Tables) {
+async fn runs_in(tables: &Tables, directory: &Path) -> Runs {
     tables.migrate(MIGRATIONS).await.unwrap();
-    let directory = tempfile::tempdir().unwrap();
-    let objects = Objects::open_directory(&directory.path().join("objects")).await.unwrap();
-    let bus = Bus::open_local(&directory.path().join("streams")).await.unwrap();
-    let mut settings = RunSettings::new(directory.path().to_owned());
+    let objects = Objects::open_directory(&directory.join("objects")).await.unwrap();
+    let bus = Bus::open_local(&directory.join("streams")).await.unwrap();
+    let mut settings = RunSettings::new(directory.to_owned());
     settings.max_running_per_user = PER_USER;
-    let runs = Runs::new(tables.clone(), objects, bus, Queue::open_local(), Clock::default(), settings);
+    Runs::new(tables.clone(), objects, bus, Queue::open_local(), Clock::default(), settings)
+}
+
+async fn add_user(tables: &Tables, name: &str) -> UserId {
+    let id = UserId::new();
+    let sql = "INSERT INTO users (id, name, name_key, created_at) VALUES ($1, $2, $2, 0)";
+    tables.execute(sql, values![id.to_string(), name]).await.unwrap();
+    id
+}
+
+async fn add_run(tables: &Tables, user: UserId, at: usize) -> RunId {
+    let (task, run) = (TaskId::new(), RunId::new());
+    let sql = "INSERT INTO tasks (id, name, language, created_by, created_at, updated_at) \
+               VALUES ($1, 't', 'python', $2, 0, 0)";
+    tables.execute(sql, values![task.to_string(), user.to_string()]).await.unwrap();
+    let sql = "INSERT INTO runs (id, task_id, number, user_id, language, state, command, manifest_key, submitted_at) \
+               VALUES ($1, $2, 1, $3, 'python', 1, 'x', 'x', $4)";
+    let values = values![run.to_string(), task.to_string(), user.to_string(), i64::try_from(at).unwrap()];
+    tables.execute(sql, values).await.unwrap();
+    run
+}
+
+async fn suspend_and_resume(tables: Tables) {
+    let directory = tempfile::tempdir().unwrap();
+    let runs = runs_in(&tables, directory.path()).await;
+    let user = add_user(&tables, "ada").await;
+    let run = add_run(&tables, user, 0).await;
+    for (suspended_at, expected) in [(Some(1), None), (None, Some(run))] {
+        let sql = "UPDATE users SET suspended_at = $2 WHERE id = $1";
+        tables.execute(sql, values![user.to_string(), suspended_at]).await.unwrap();
+        let claimed = claim(&runs, "worker").await.unwrap();
+        assert_eq!(claimed.map(|request| request.run), expected, "suspended at {suspended_at:?}");
+    }
+}
+
+async fn drain(tables: Tables) {
+    let directory = tempfile::tempdir().unwrap();
+    let runs = runs_in(&tables, directory.path()).await;
     let mut owner_of: HashMap<RunId, usize> = HashMap::new();
     for user in 0..USERS {
-        let id = UserId::new();
-        let sql = "INSERT INTO users (id, name, name_key, created_at) VALUES ($1, $2, $2, 0)";
-        tables.execute(sql, values![id.to_string(), format!("user {user}")]).await.unwrap();
+        let id = add_user(&tables, &format!("user {user}")).await;
         for number in 0..RUNS_EACH {
-            let (task, run) = (TaskId::new(), RunId::new());
-            let sql = "INSERT INTO tasks (id, name, language, created_by, created_at, updated_at) \
-                       VALUES ($1, 't', 'python', $2, 0, 0)";
-            tables.execute(sql, values![task.to_string(), id.to_string()]).await.unwrap();
             // The first user submits all runs before the second does, and so on.
-            let at = i64::try_from(user * RUNS_EACH + number).unwrap();
-            let sql = "INSERT INTO runs (id, task_id, number, user_id, language, state, command, manifest_key, submitted_at) \
-                       VALUES ($1, $2, 1, $3, 'python', 1, 'x', 'x', $4)";
-            tables.execute(sql, values![run.to_string(), task.to_string(), id.to_string(), at]).await.unwrap();
+            let run = add_run(&tables, id, user * RUNS_EACH + number).await;
             owner_of.insert(run, user);
         }
     }
@@ -93,4 +121,16 @@ async fn two_hundred_runs_are_claimed_once_each_and_in_turn_on_sqlite() {
 async fn two_hundred_runs_are_claimed_once_each_and_in_turn_on_postgres() {
     let database = Database::create();
     drain(Tables::open_postgres(PostgresSettings::new(database.url())).await.unwrap()).await;
+}
+
+#[tokio::test]
+async fn queued_run_of_a_suspended_user_does_not_start_on_sqlite() {
+    let directory = tempfile::tempdir().unwrap();
+    suspend_and_resume(Tables::open_sqlite(&directory.path().join("t.db")).await.unwrap()).await;
+}
+
+#[tokio::test]
+async fn queued_run_of_a_suspended_user_does_not_start_on_postgres() {
+    let database = Database::create();
+    suspend_and_resume(Tables::open_postgres(PostgresSettings::new(database.url())).await.unwrap()).await;
 }
