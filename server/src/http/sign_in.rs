@@ -48,7 +48,7 @@ impl From<SignInError> for HttpError {
 
 /// Signs in with name and password; the answer sets the session's cookie.
 #[utoipa::path(post, path = "/sign-in", tag = "people", request_body = SignIn, responses(
-    (status = 200, body = Me), (status = 401, description = "wrong_password"),
+    (status = 200, body = Me), (status = 401, description = "wrong_password"), (status = 413, description = "body_too_large"),
     (status = 429, description = "too_many_requests, with Retry-After")))]
 async fn sign_in(
     State(app): State<App>,
@@ -64,7 +64,7 @@ async fn sign_in(
 /// Signs in with the code of a one-time link.
 #[utoipa::path(post, path = "/sign-in/code", tag = "people", request_body = SignInByCode, responses(
     (status = 200, body = Me), (status = 401, description = "wrong_password: used before, expired or never given"),
-    (status = 429, description = "too_many_requests, with Retry-After")))]
+    (status = 413, description = "body_too_large"), (status = 429, description = "too_many_requests, with Retry-After")))]
 async fn sign_in_by_code(
     State(app): State<App>,
     ClientAddress(address): ClientAddress,
