@@ -22,14 +22,14 @@ use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, timeout_at};
 
-/// Routes with bodies of any length: these may take long, as long as something comes. All others have to be whole in time.
-const UPLOADS: [&str; 2] = ["/api/v1/tasks/{task}/files/{*path}", "/api/v1/tasks/{task}/import"];
-
 use super::{access::enter, problem::HttpError};
 use crate::{
     app::App,
     people::{Identity, Right},
 };
+
+/// Routes with bodies of any length: these may take long, as long as something comes. All others have to be whole in time.
+const UPLOADS: [&str; 2] = ["/api/v1/tasks/{task}/files/{*path}", "/api/v1/tasks/{task}/import"];
 
 /// A request's JSON body. Its sender was still signed in when it was in; what they may do is asked after it.
 #[derive(Clone, Copy, Debug)]

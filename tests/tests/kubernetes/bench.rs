@@ -173,12 +173,15 @@ impl Bench {
     }
 }
 
-/// Reads frames until one prints `words`.
-pub(crate) async fn await_words(execution: &mut Execution, words: &str) {
-    let mut text = String::new();
+/// Reads frames until one prints `words`; gives the offset behind it.
+pub(crate) async fn await_words(execution: &mut Execution, words: &str) -> u64 {
+    let (mut text, mut end) = (String::new(), 0);
     while !text.contains(words) {
         match frame(execution).await {
-            Some(Frame { body: Body::Output { bytes, .. }, .. }) => text += &String::from_utf8_lossy(&bytes),
+            Some(Frame { body: Body::Output { offset, bytes, .. }, .. }) => {
+                end = offset + bytes.len() as u64;
+                text += &String::from_utf8_lossy(&bytes);
+            }
             Some(Frame { body: Body::End(ending), .. }) => {
                 panic!("it ended before it said {words:?}: {ending:?} {text:?}")
             }
@@ -186,6 +189,7 @@ pub(crate) async fn await_words(execution: &mut Execution, words: &str) {
             None => panic!("it was lost before it said {words:?}: {:?}", execution.lost_ending().await),
         }
     }
+    end
 }
 
 /// The next frame; `None` when there is none any more.
