@@ -43,7 +43,7 @@ async fn killed_child_is_out_of_memory() {
         return;
     }
     let code = "import subprocess, sys\n\
-                eat = 'x = bytearray(10 << 30)\\nfor i in range(0, len(x), 4096): x[i] = 1'\n\
+                eat = 'x = bytearray(1 << 30)\\nfor i in range(0, len(x), 4096): x[i] = 1'\n\
                 done = subprocess.run([sys.executable, '-c', eat])\n\
                 print('child ended with', done.returncode)\n\
                 sys.exit(5)";

@@ -1,5 +1,7 @@
 //! Two nodes over one set of tables: what one stores the other shows, whatever becomes of the messages between them.
 
+mod false_numbers;
+
 use std::{sync::atomic::Ordering, time::Duration};
 
 use coderoom_backing::values;
@@ -10,22 +12,19 @@ use coderoom_protocol::{
     run::{Run, RunState},
     tree::TreeChange,
 };
-use coderoom_worker::announce::{TaskEvent, task_topic};
+use coderoom_worker::announce::TaskEvent;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
+use self::false_numbers::{
+    edits_that_were_never_stored_leave_no_gap, number_of_an_edit_that_was_never_stored_leaves_no_gap,
+};
 use super::harness::{
-    Client, Door, Node,
-    counters::Counters,
-    eventually,
+    Client, Door, Node, eventually,
     pair::{Ground, Pair},
     queued_run,
     relay::Fault,
 };
-use crate::rooms::{
-    Place, RoomSettings,
-    between_nodes::{Message, NodeId, StoredRow, encode},
-    log_row,
-};
+use crate::rooms::{Place, RoomSettings};
 
 fn several() -> RoomSettings {
     RoomSettings { other_nodes: true, ..RoomSettings::default() }
@@ -359,45 +358,6 @@ async fn delete(node: &Node, file: FileId) {
     node.tables.execute("DELETE FROM files WHERE id = $1", values![file.to_string()]).await.unwrap();
     let changes = vec![TreeChange::Deleted { file, path: "a".into() }];
     node.announce(&TaskEvent::Tree { revision: 1, changes, by: "ann".into() }).await;
-}
-
-/// Edits go on while false numbers are told; whether the tables are read only as often as `readings`.
-async fn reads_no_more_than(pair: &Pair, file: FileId, forged: Message, counters: &Counters) {
-    const READINGS: &str = "coderoom_documents_caught_up_total";
-    let (ann, mut bob) = (pair.one.synced(file).await, pair.two.synced(file).await);
-    ann.type_at(0, "a").await;
-    bob.wait_text("a").await;
-    let before = counters.get(READINGS);
-    // Both nodes hear it.
-    pair.two.bus.publish(&task_topic(pair.one.task), encode(NodeId(7), &forged)).await.unwrap();
-    eventually("both nodes read what they seem to lack", || async { counters.get(READINGS) >= before + 2 }).await;
-    for count in 2..=40 {
-        ann.type_at(0, "a").await;
-        bob.wait("the edit", |client| client.text().matches('a').count() == count).await;
-    }
-    let readings = counters.get(READINGS) - before;
-    assert!(readings <= 6, "{readings} readings for one false number");
-}
-
-async fn number_of_an_edit_that_was_never_stored_leaves_no_gap(ground: Ground) {
-    let counters = Counters::default();
-    let _counting = counters.begin();
-    let pair = Pair::start(ground, RoomSettings { gap_ms: 1, ..not_comparing() }).await;
-    let file = pair.one.file("").await;
-    reads_no_more_than(&pair, file, Message::Behind { file, seq: 1_000_000 }, &counters).await;
-}
-
-async fn edits_that_were_never_stored_leave_no_gap(ground: Ground) {
-    let counters = Counters::default();
-    let _counting = counters.begin();
-    let pair = Pair::start(ground, RoomSettings { gap_ms: 1, ..not_comparing() }).await;
-    let file = pair.one.file("").await;
-    let stranger = pair.one.synced(file).await;
-    let mut data = Vec::new();
-    log_row::append(&mut data, &stranger.edit(0, 0, "never"));
-    stranger.detach().await;
-    let row = StoredRow { file, epoch: 1, seq: 1_000_000, count: 1, data: data.into() };
-    reads_no_more_than(&pair, file, Message::Edits(row), &counters).await;
 }
 
 async fn run_is_never_told_to_be_less_far_than_it_was(ground: Ground) {
