@@ -79,10 +79,10 @@ export async function startServer(extra = {}) {
     if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`);
     return response.status === 204 ? undefined : response.json();
   };
-  /** Makes a user with a password; gives name and password. */
+  /** Makes a user with a password; gives id, name and password. */
   server.person = async (name) => {
-    await server.call("POST", "/users", { name, password: PASSWORD });
-    return { name, password: PASSWORD };
+    const { id } = await server.call("POST", "/users", { name, password: PASSWORD });
+    return { id, name, password: PASSWORD };
   };
   /** Makes a task of the administrator and gives people roles in it: `{ ana: "owner" }`. Gives its id. */
   server.task = async (name, language, roles = {}) => {

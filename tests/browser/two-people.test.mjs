@@ -61,6 +61,38 @@ test("undo takes back one's own edits only", async () => {
   assert.ok((await textOf(ana)).includes("# theirs"));
 });
 
+test("two who would have the same colour have two, and everybody sees the same", async () => {
+  // As the page does it: see web/src/room/colour-claims.ts.
+  const usual = ({ id }) => [...id].reduce((sum, letter) => (sum * 31 + letter.codePointAt(0)) >>> 0, 0) % 8;
+  const byColour = new Map();
+  let alike;
+  for (let number = 1; !alike; number++) {
+    const person = await server.person(`person ${number}`);
+    const other = byColour.get(usual(person));
+    if (other) alike = [other, person];
+    byColour.set(usual(person), person);
+  }
+  const both = await server.task("colours", "python", { ana: "owner", [alike[0].name]: "editor", [alike[1].name]: "editor" });
+  const watcher = await ana.context().newPage();
+  await openTask(watcher, server, both);
+  const pages = [];
+  for (const [index, person] of alike.entries()) {
+    const at = { url: index === 0 ? server.url : server.otherUrl };
+    const page = await signedIn(browser, at, person, errors);
+    await openTask(page, at, both);
+    await page.locator(".cm-content").click();
+    pages.push(page);
+  }
+  const colourAt = (page, { name }) => page.getByRole("button", { name: `Follow ${name}` }).evaluate((sign) => sign.style.getPropertyValue("--person"));
+  const cursorAt = (page, { name }) => page.locator(".other-caret", { hasText: name }).evaluate((caret) => `var(--${[...caret.classList].find((each) => each.startsWith("person-"))})`);
+  await until(async () => {
+    const [first, second] = await Promise.all(alike.map((person) => colourAt(watcher, person)));
+    const seen = await Promise.all([colourAt(pages[1], alike[0]), colourAt(pages[0], alike[1]), cursorAt(watcher, alike[0]), cursorAt(watcher, alike[1])]);
+    return first !== second && JSON.stringify(seen) === JSON.stringify([first, second, first, second]);
+  }, "two colours, the same for all three");
+  await Promise.all([watcher.close(), ...pages.map((page) => page.context().close())]);
+});
+
 test("a run started by one is seen by both, with its log and its end", async () => {
   await ana.getByRole("button", { name: "Run", exact: true }).click();
   for (const page of [ana, bo]) {

@@ -1,11 +1,11 @@
 // Other people's cursors and selections: a caret with the name, which shows while they move and when pointed at.
-// Colours are the theme's, chosen here by the person's id: what others announce never becomes a style.
+// Colours are the theme's, by a number of the room's: what others announce never becomes a style.
 
 import { Annotation, RangeSet, type Extension, type Range } from "@codemirror/state";
 import { Decoration, EditorView, ViewPlugin, WidgetType, type DecorationSet, type ViewUpdate } from "@codemirror/view";
 import type { Awareness } from "y-protocols/awareness";
 import { compareRelativePositions, createAbsolutePositionFromRelativePosition, createRelativePositionFromJSON, createRelativePositionFromTypeIndex, type Text } from "yjs";
-import { colourNumber } from "../people/colours";
+import { colourNumber, roomColours } from "../people/colours";
 
 /** What a page announces in a document. `cursor` is as y-codemirror.next has it, so that both understand each other. */
 interface Announced {
@@ -49,13 +49,14 @@ class Caret extends WidgetType {
     readonly user: string,
     readonly name: string,
     readonly at: number,
+    readonly colour: number,
   ) {
     super();
   }
 
   override toDOM(): HTMLElement {
     const caret = document.createElement("span");
-    caret.className = `other-caret person-${colourNumber(this.user)}`;
+    caret.className = `other-caret person-${this.colour}`;
     const label = document.createElement("span");
     label.className = "other-name";
     label.textContent = this.name;
@@ -67,7 +68,7 @@ class Caret extends WidgetType {
 
   /** A caret that moved is drawn anew, so that its name shows again for a moment. */
   override eq(other: Caret): boolean {
-    return other.user === this.user && other.name === this.name && other.at === this.at;
+    return other.user === this.user && other.name === this.name && other.at === this.at && other.colour === this.colour;
   }
 
   override ignoreEvent(): boolean {
@@ -80,6 +81,7 @@ class Cursors {
   private readonly listener: (change: { added: number[]; updated: number[]; removed: number[] }) => void;
   private frame = 0;
   private isStale = false;
+  private readonly stopColours: () => void;
 
   constructor(
     private readonly view: EditorView,
@@ -93,6 +95,11 @@ class Cursors {
       this.nextFrame();
     };
     awareness.on("change", this.listener);
+    // Says what holds at once, which is drawn below.
+    this.stopColours = roomColours.subscribe(() => {
+      this.isStale = true;
+      this.nextFrame();
+    });
     this.decorations = this.draw();
   }
 
@@ -116,6 +123,7 @@ class Cursors {
   destroy(): void {
     cancelAnimationFrame(this.frame);
     this.awareness.off("change", this.listener);
+    this.stopColours();
   }
 
   /** Tells the others where the own cursor is. Without focus it stays where it was: one reads the log and comes back. */
@@ -135,8 +143,9 @@ class Cursors {
       const [anchor, head] = [Math.min(cursor.anchor, length), Math.min(cursor.head, length)];
       const from = Math.min(anchor, head);
       const to = Math.max(anchor, head);
-      if (from < to) ranges.push(Decoration.mark({ class: `other-selection person-${colourNumber(cursor.user)}` }).range(from, to));
-      ranges.push(Decoration.widget({ widget: new Caret(cursor.user, cursor.name, head), side: head > anchor ? -1 : 1 }).range(head));
+      const colour = colourNumber(cursor.user);
+      if (from < to) ranges.push(Decoration.mark({ class: `other-selection person-${colour}` }).range(from, to));
+      ranges.push(Decoration.widget({ widget: new Caret(cursor.user, cursor.name, head, colour), side: head > anchor ? -1 : 1 }).range(head));
     }
     return Decoration.set(ranges, true);
   }

@@ -1,11 +1,13 @@
 // One task: files on the left, the shared editor in the middle, runs and their log below.
 
+import { effect } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
 import { ApiError } from "../api/http";
 import { me } from "../api/people";
 import { getTask } from "../api/tasks";
 import { askToSignIn, user } from "../app/session";
 import { Room } from "../room/room";
+import { roomColours } from "../people/colours";
 import { CompareDialog } from "../compare/compare-dialog";
 import { History } from "../runs/history";
 import { RunForm } from "../runs/run-form";
@@ -36,7 +38,7 @@ export function TaskPage({ id }: { id: string }) {
 
   useEffect(() => {
     const { room } = task;
-    const leaves = [openFirstFiles(task), tellHappenings(task), task.follow.followFiles()];
+    const leaves = [openFirstFiles(task), tellHappenings(task), task.follow.followFiles(), showColours(room)];
     const onKey = (event: KeyboardEvent) => {
       if (!pageKey(task, event)) return;
       event.preventDefault();
@@ -68,6 +70,15 @@ export function TaskPage({ id }: { id: string }) {
       </div>
     </TaskProvider>
   );
+}
+
+/** Shows people in the colours that they have in this room; returns the end of it. */
+function showColours(room: Room): () => void {
+  const stop = effect(() => void (roomColours.value = room.presence.colours.value));
+  return () => {
+    stop();
+    roomColours.value = new Map();
+  };
 }
 
 /** A refused socket may be a session that has ended, or a task that is not there: the server says so only over HTTP. */

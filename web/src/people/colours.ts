@@ -1,14 +1,13 @@
 // A steady colour for each person, as a variable of the theme: who looks decides how light or dark it is.
 
-/** Number of `--person-N` colours in theme/tokens.css. */
-const COLOURS = 8;
+import { signal } from "@preact/signals-core";
+import { usualColour } from "../room/colour-claims";
 
-/** The number of a person's colour; the same on every page. */
-export function colourNumber(id: string): number {
-  let sum = 0;
-  for (const letter of id) sum = (sum * 31 + (letter.codePointAt(0) ?? 0)) >>> 0;
-  return sum % COLOURS;
-}
+/** The colours of the people in the open room, by their ids: no two of them have the same, as long as there are colours. */
+export const roomColours = signal<ReadonlyMap<string, number>>(new Map());
+
+/** The number of a person's colour. */
+export const colourNumber = (id: string) => roomColours.value.get(id) ?? usualColour(id);
 
 /** The colour of a person for a style. */
 export const colourOf = (id: string) => `var(--person-${colourNumber(id)})`;

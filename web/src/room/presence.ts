@@ -2,6 +2,7 @@
 
 import { signal, type ReadonlySignal } from "@preact/signals-core";
 import type { Awareness } from "y-protocols/awareness";
+import { claimOf, colourFor, coloursOf, type Claim } from "./colour-claims";
 
 export interface Person {
   /** The user's id. */
@@ -15,6 +16,7 @@ export interface Person {
 interface Announced {
   user?: { id?: unknown; name?: unknown };
   file?: unknown;
+  colour?: unknown;
 }
 
 /** Longest name that is shown. */
@@ -36,20 +38,53 @@ export function peopleIn(states: Iterable<Announced>, before: readonly Person[] 
 
 export class Presence {
   readonly people: ReadonlySignal<readonly Person[]>;
+  /** Numbers of people's colours by their ids. */
+  readonly colours: ReadonlySignal<ReadonlyMap<string, number>>;
   private readonly list = signal<readonly Person[]>([]);
+  private readonly numbers = signal<ReadonlyMap<string, number>>(new Map());
+  private user: { id: string; name: string } | null = null;
+  private claim: Claim | null = null;
 
   constructor(private readonly awareness: Awareness) {
     this.people = this.list;
-    awareness.on("change", () => (this.list.value = peopleIn(awareness.getStates().values() as Iterable<Announced>, this.list.peek())));
+    this.colours = this.numbers;
+    awareness.on("change", () => this.look());
   }
 
-  /** Tells the others who this is. */
+  /** Tells the others who this is. At the beginning, when it can be seen which colours the others have. */
   introduce(user: { id: string; name: string }): void {
-    this.awareness.setLocalStateField("user", user);
+    if (this.user) return;
+    this.user = user;
+    this.awareness.setLocalStateField("user", { id: user.id, name: user.name });
   }
 
   /** Tells the others which file is looked at. */
   lookAt(file: string | null): void {
     this.awareness.setLocalStateField("file", file);
   }
+
+  private look(): void {
+    const states = this.awareness.getStates() as Map<number, Announced>;
+    this.takeColour(states);
+    this.list.value = peopleIn(states.values(), this.list.peek());
+    const numbers = coloursOf(claimsIn(states));
+    const before = this.numbers.peek();
+    const isSame = numbers.size === before.size && [...numbers].every(([id, number]) => before.get(id) === number);
+    if (!isSame) this.numbers.value = numbers;
+  }
+
+  /** Takes a colour, or another one when somebody had it before. */
+  private takeColour(states: Map<number, Announced>): void {
+    const { user, awareness, claim } = this;
+    if (!user) return;
+    const others = claimsIn(states).filter(({ client }) => client !== awareness.clientID);
+    const colour = colourFor(user.id, claim, others);
+    if (claim?.colour === colour) return;
+    this.claim = { user: user.id, client: awareness.clientID, colour, since: claim?.since ?? Date.now() };
+    awareness.setLocalStateField("colour", { number: colour, since: this.claim.since });
+  }
+}
+
+function claimsIn(states: Map<number, Announced>): Claim[] {
+  return [...states].flatMap(([client, { user, colour }]) => (typeof user?.id === "string" ? [claimOf(user.id, client, colour)] : []));
 }

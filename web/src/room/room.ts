@@ -82,7 +82,6 @@ export class Room {
     });
     if (!this.control.awareness) throw new Error("a provider without awareness");
     this.presence = new Presence(this.control.awareness);
-    this.presence.introduce({ id: user.id, name: user.name });
     this.unsent = new UnsentFiles(user.id, id);
     this.documents = new Documents(this.socket, user.id, this.unsent);
     this.logs = new LogFeed((request) => this.request(request), this.welcomes, this.connection);
@@ -155,6 +154,7 @@ export class Room {
     this.tree.value = welcome.tree;
     this.revision = welcome.revision;
     this.storing.forget();
+    this.presence.introduce(this.user);
     const known = new Set(welcome.runs.map((run) => run.id));
     this.runs.value = [...welcome.runs, ...this.runs.peek().filter((run) => !known.has(run.id))];
     this.welcomes.value++;
