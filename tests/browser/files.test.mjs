@@ -232,6 +232,24 @@ test("a move and a deletion of more files than a reply lists say how many there 
   await page.close();
 });
 
+test("a name cannot pass for another one: what changes the direction of writing is seen", async () => {
+  await server.call("PUT", `/tasks/${task}/files/${encodeURIComponent("photo\u202egpj.py")}`, "print('no picture')\n");
+  const shown = "photo\\u202egpj.py";
+  await ana.locator(".row .name", { hasText: shown }).click();
+  await ana.getByRole("tab", { name: shown, selected: true }).waitFor();
+  await ana.getByRole("textbox", { name: shown }).waitFor();
+  await ana.keyboard.press("Control+p");
+  await ana.keyboard.type("photo");
+  await ana.getByRole("option", { name: shown }).waitFor();
+  await ana.keyboard.press("Escape");
+  await row(ana, "photo").focus();
+  await ana.keyboard.press("Delete");
+  const question = ana.getByRole("dialog", { name: `Delete ${shown}?` });
+  await question.getByRole("button", { name: "Delete" }).click();
+  await ana.locator(".row .name", { hasText: "photo" }).waitFor({ state: "detached" });
+  assert.equal(await bo.getByText("\u202e").count(), 0);
+});
+
 test("a deleted task says so to everybody in it", async () => {
   await bo.goto(`${server.otherUrl}/tasks/${task}`);
   await row(bo, "run.sh").waitFor();

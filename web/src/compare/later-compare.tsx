@@ -7,6 +7,7 @@ import { useModal } from "../app/modal";
 import { toastError, Toasts } from "../app/toasts";
 import { useTask } from "../editor/task-context";
 import type { Run } from "../messages.generated";
+import { shownName } from "../texts/shown-name";
 import { bytes, t, when } from "../texts/texts";
 import { compare, comparison, NOW, type Comparison } from "./compare-state";
 import { differences, type Difference } from "./differences";
@@ -63,7 +64,7 @@ export function Compare({ left, right }: Comparison) {
                   <span aria-hidden="true">{MARKS[change]}</span>
                   <span class="hidden-text">{texts.changes[change]}</span>
                 </span>
-                {path}
+                {shownName(path)}
               </button>
             </li>
           ))}

@@ -3,6 +3,7 @@
 import { useSignal } from "@preact/signals";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { Dialog } from "../app/dialog";
+import { shownName } from "../texts/shown-name";
 import { t } from "../texts/texts";
 import { filesOf } from "../tree/apply-changes";
 import { matchOf } from "./match-path";
@@ -60,7 +61,7 @@ function Choice() {
       <ul id="quick-files" role="listbox" aria-label={t.value.editor.files} class="quick-files">
         {files.map(({ file }, index) => (
           <li key={file.path} id={`quick-${index}`} role="option" aria-selected={index === at.value} onClick={() => open(file.id)}>
-            {file.path}
+            {shownName(file.path)}
           </li>
         ))}
       </ul>

@@ -4,6 +4,7 @@ import { useSignal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { taskTexts } from "../api/tasks";
 import { sentenceOf } from "../app/sentence-of";
+import { shownName } from "../texts/shown-name";
 import { t } from "../texts/texts";
 import { filesOf } from "../tree/apply-changes";
 import { goTo } from "./go-to";
@@ -81,10 +82,10 @@ export function SearchPane() {
       </p>
       <div class="hits">
         {[...groups].map(([path, hits]) => (
-          <section key={path} aria-label={path}>
-            <h3 title={path}>{path}</h3>
+          <section key={path} aria-label={shownName(path)}>
+            <h3 title={shownName(path)}>{shownName(path)}</h3>
             {hits.map((hit) => (
-              <button key={`${hit.line}:${hit.column}`} class="plain hit" title={texts.openAt(path, hit.line)} onClick={() => goTo(tabs, hit)}>
+              <button key={`${hit.line}:${hit.column}`} class="plain hit" title={texts.openAt(shownName(path), hit.line)} onClick={() => goTo(tabs, hit)}>
                 <span class="quiet">{hit.line}</span>
                 <code>
                   {hit.shown.slice(0, hit.shownAt)}

@@ -1,6 +1,7 @@
 // The tabs of open files and views. Left and Right move between them, Delete closes one.
 
 import { Icon } from "../app/icons";
+import { shownName } from "../texts/shown-name";
 import { t } from "../texts/texts";
 import { useTask } from "./task-context";
 import type { Tab } from "./tabs";
@@ -8,8 +9,8 @@ import type { Tab } from "./tabs";
 export function TabBar() {
   const { room, tabs } = useTask();
   const files = room.files.value;
-  const titleOf = (tab: Tab) => (tab.kind === "view" ? tab.title() : (files.get(tab.key)?.name ?? "…"));
-  const pathOf = (tab: Tab) => (tab.kind === "view" ? tab.title() : (files.get(tab.key)?.path ?? "…"));
+  const titleOf = (tab: Tab) => (tab.kind === "view" ? tab.title() : shownName(files.get(tab.key)?.name ?? "…"));
+  const pathOf = (tab: Tab) => (tab.kind === "view" ? tab.title() : shownName(files.get(tab.key)?.path ?? "…"));
 
   const onKeyDown = (event: KeyboardEvent, tab: Tab) => {
     const step = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;

@@ -1,6 +1,7 @@
 // Says what happens in the room and is said once.
 
 import { toast } from "../app/toasts";
+import { shownName } from "../texts/shown-name";
 import { t } from "../texts/texts";
 import type { TaskContext } from "./task-context";
 
@@ -11,7 +12,7 @@ export function tellHappenings({ room, tabs }: TaskContext): () => void {
       case "deleted-file": {
         // A tab stays when its text would be lost with it.
         const open = room.documents.open.peek().find((document) => document.file === happening.file);
-        if (happening.by !== room.user.name) toast(texts.fileDeleted(happening.path, happening.by));
+        if (happening.by !== room.user.name) toast(texts.fileDeleted(shownName(happening.path), happening.by));
         if (!open || open.stored.waiting.peek() === 0) tabs.close(happening.file);
         return;
       }

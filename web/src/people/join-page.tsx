@@ -7,6 +7,7 @@ import { ApiError } from "../api/http";
 import { go, Link } from "../app/router";
 import { sentenceOf } from "../app/sentence-of";
 import type { Invitation } from "../messages.generated";
+import { shownName } from "../texts/shown-name";
 import { t } from "../texts/texts";
 import "./sign-in.css";
 
@@ -28,7 +29,7 @@ export function JoinPage() {
       <div class="card stack">
         {found && (
           <>
-            <h1>{texts.joinTitle(found.name)}</h1>
+            <h1>{texts.joinTitle(shownName(found.name))}</h1>
             <p>{texts.joinText(found.invited_by.name, t.value.roles[found.role])}</p>
             <button class="primary" onClick={join} autofocus>
               {texts.join}

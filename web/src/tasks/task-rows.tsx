@@ -10,6 +10,7 @@ import { toast, toastError } from "../app/toasts";
 import { archiveUrl } from "../api/tasks";
 import type { TaskLine } from "../messages.generated";
 import { PersonSign } from "../people/person";
+import { shownName } from "../texts/shown-name";
 import { t, when } from "../texts/texts";
 import { EditTaskDialog } from "./edit-task-dialog";
 import type { TasksState } from "./tasks-state";
@@ -68,9 +69,9 @@ function Nothing({ state, onNew }: { state: TasksState; onNew(): void }) {
 function TaskRow({ task, onEdit, onDeleted }: { task: TaskLine; onEdit(): void; onDeleted(): void }) {
   const texts = t.value.tasks;
   const remove = async () => {
-    if (!(await confirmed(texts.deleteTitle(task.name), texts.deleteText, t.value.common.delete))) return;
+    if (!(await confirmed(texts.deleteTitle(shownName(task.name)), texts.deleteText, t.value.common.delete))) return;
     await deleteTask(task.id).then(() => {
-      toast(texts.deleted(task.name));
+      toast(texts.deleted(shownName(task.name)));
       onDeleted();
     }, toastError);
   };
@@ -84,7 +85,7 @@ function TaskRow({ task, onEdit, onDeleted }: { task: TaskLine; onEdit(): void; 
     <li>
       <div class="task-name">
         <Link to={`/tasks/${task.id}`} class="task-link">
-          {task.name}
+          {shownName(task.name)}
         </Link>
         {task.remarks && <p class="quiet">{task.remarks}</p>}
       </div>
@@ -103,7 +104,7 @@ function TaskRow({ task, onEdit, onDeleted }: { task: TaskLine; onEdit(): void; 
       <time class="quiet" dateTime={new Date(task.updated_at).toISOString()} title={`${texts.changed} ${new Date(task.updated_at).toLocaleString()}`}>
         {when(task.updated_at)}
       </time>
-      <MenuButton class="plain icon-only" name={texts.actions(task.name)} items={items}>
+      <MenuButton class="plain icon-only" name={texts.actions(shownName(task.name))} items={items}>
         <Icon name="menu" />
       </MenuButton>
     </li>

@@ -3,6 +3,7 @@
 import { useSignal } from "@preact/signals";
 import { Dialog } from "../app/dialog";
 import type { Node } from "../messages.generated";
+import { shownName } from "../texts/shown-name";
 import { t } from "../texts/texts";
 import { filesOf } from "./apply-changes";
 import type { TreeState } from "./tree-state";
@@ -28,7 +29,7 @@ function Question({ state, node }: { state: TreeState; node: Node }) {
   };
   const isImpossible = needsMain && others.length === 0;
   return (
-    <Dialog title={texts.deleteTitle(node.name)} onClose={close}>
+    <Dialog title={texts.deleteTitle(shownName(node.name))} onClose={close}>
       <form onSubmit={onSubmit}>
         <p>{isImpossible ? texts.noOtherMain : node.children ? texts.deleteFolder(files.length) : texts.deleteText}</p>
         {needsMain && !isImpossible && (
@@ -36,7 +37,9 @@ function Question({ state, node }: { state: TreeState; node: Node }) {
             {texts.needsMain}
             <select value={newMain.value} onChange={(event) => (newMain.value = event.currentTarget.value)}>
               {others.map(({ path }) => (
-                <option key={path}>{path}</option>
+                <option key={path} value={path}>
+                  {shownName(path)}
+                </option>
               ))}
             </select>
           </label>

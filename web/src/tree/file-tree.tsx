@@ -6,6 +6,7 @@ import { Icon } from "../app/icons";
 import { MenuButton, openMenu } from "../app/menu";
 import { toast, toastError } from "../app/toasts";
 import { useTask } from "../editor/task-context";
+import { shownName } from "../texts/shown-name";
 import { t } from "../texts/texts";
 import { DeleteDialog } from "./delete-dialog";
 import { MoveDialog } from "./move-dialog";
@@ -63,7 +64,7 @@ export function FileTree() {
   }, [wantedAt]);
   const onKeyDown = (event: KeyboardEvent) => {
     const row = rows[focused];
-    if (row && treeKey(state, rows, focused, event, focusRow, () => openMenu(t.value.tree.actions(row.node.path), rowItems(state, row.node), document.getElementById(rowId(row.node.path)) ?? { x: 0, y: 0 }))) {
+    if (row && treeKey(state, rows, focused, event, focusRow, () => openMenu(t.value.tree.actions(shownName(row.node.path)), rowItems(state, row.node), document.getElementById(rowId(row.node.path)) ?? { x: 0, y: 0 }))) {
       event.preventDefault();
       event.stopPropagation();
     }
@@ -94,7 +95,7 @@ export function FileTree() {
   const newName = naming && naming.kind !== "rename" && (
     <div class="row new-name">
       <Icon name={naming.kind} />
-      <NameInput key={naming.kind + naming.folder} label={texts.newNameIn(naming.folder)} value="" placeholder={naming.folder ? `${naming.folder}/…` : naming.kind === "file" ? texts.namePlaceholder : texts.newFolder} onDone={(typed) => state.finishNaming(typed)} />
+      <NameInput key={naming.kind + naming.folder} label={texts.newNameIn(shownName(naming.folder))} value="" placeholder={naming.folder ? `${shownName(naming.folder)}/…` : naming.kind === "file" ? texts.namePlaceholder : texts.newFolder} onDone={(typed) => state.finishNaming(typed)} />
     </div>
   );
   return (

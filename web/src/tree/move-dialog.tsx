@@ -3,6 +3,7 @@
 import { useSignal } from "@preact/signals";
 import { Dialog } from "../app/dialog";
 import type { Node } from "../messages.generated";
+import { shownName } from "../texts/shown-name";
 import { t } from "../texts/texts";
 import { mayMove } from "./rows";
 import type { TreeState } from "./tree-state";
@@ -29,7 +30,7 @@ function Choice({ state, node }: { state: TreeState; node: Node }) {
     state.moveInto(node.path, chosen.value);
   };
   return (
-    <Dialog title={texts.moveToTitle(node.path)} onClose={close}>
+    <Dialog title={texts.moveToTitle(shownName(node.path))} onClose={close}>
       <form onSubmit={onSubmit}>
         {folders.length === 0 ? (
           <p>{texts.nowhere}</p>
@@ -37,7 +38,7 @@ function Choice({ state, node }: { state: TreeState; node: Node }) {
           <select aria-label={texts.moveTo} size={Math.min(12, Math.max(4, folders.length))} value={chosen.value} onChange={(event) => (chosen.value = event.currentTarget.value)}>
             {folders.map((folder) => (
               <option key={folder} value={folder}>
-                {folder || texts.root}
+                {shownName(folder) || texts.root}
               </option>
             ))}
           </select>

@@ -3,6 +3,7 @@
 import { archiveUrl, fileUrl } from "../api/tasks";
 import type { MenuItem } from "../app/menu";
 import type { Node } from "../messages.generated";
+import { shownName } from "../texts/shown-name";
 import { t } from "../texts/texts";
 import { join, lastOf } from "./apply-changes";
 import { mayMove } from "./rows";
@@ -25,7 +26,7 @@ export function rowItems(state: TreeState, node: Node): MenuItem[] {
     node.kind === "text" && !node.main && { label: texts.setMain, act: () => state.setMain(node) },
     { label: texts.rename, act: () => void (state.naming.value = { kind: "rename", path: node.path }) },
     { label: texts.moveTo, act: () => void (state.moving.value = node) },
-    isFolder && cut !== null && mayMove(cut, node.path) && { label: texts.paste(lastOf(cut)), act: () => void state.moveInto(cut, node.path) },
+    isFolder && cut !== null && mayMove(cut, node.path) && { label: texts.paste(shownName(lastOf(cut))), act: () => void state.moveInto(cut, node.path) },
     download,
     "line",
     { label: t.value.common.delete, act: () => void (state.deleting.value = node) },

@@ -4,6 +4,7 @@ import { Icon } from "../app/icons";
 import { openMenu } from "../app/menu";
 import type { Node } from "../messages.generated";
 import { colourOf } from "../people/colours";
+import { shownName } from "../texts/shown-name";
 import { bytes, t } from "../texts/texts";
 import { NameInput } from "./name-input";
 import type { Row } from "./rows";
@@ -33,12 +34,12 @@ export function TreeRow({ state, row, isFocusable, isTarget }: TreeRowProps) {
   const onContextMenu = (event: MouseEvent) => {
     event.preventDefault();
     state.focused.value = node.path;
-    openMenu(t.value.tree.actions(node.path), rowItems(state, node), { x: event.clientX, y: event.clientY });
+    openMenu(t.value.tree.actions(shownName(node.path)), rowItems(state, node), { x: event.clientX, y: event.clientY });
   };
   const onMore = (event: MouseEvent) => {
     event.stopPropagation();
     state.focused.value = node.path;
-    openMenu(t.value.tree.actions(node.path), rowItems(state, node), event.currentTarget as Element);
+    openMenu(t.value.tree.actions(shownName(node.path)), rowItems(state, node), event.currentTarget as Element);
   };
   const classes = ["row", isShown && "shown-row", isTarget && "target", state.cut.value === node.path && "cut"].filter(Boolean).join(" ");
   return (
@@ -67,11 +68,11 @@ export function TreeRow({ state, row, isFocusable, isTarget }: TreeRowProps) {
       <span class={isFolder ? (row.isOpen ? "twist open" : "twist") : "twist none"}>{isFolder && <Icon name="chevron" />}</span>
       <Icon name={isFolder ? "folder" : node.kind === "blob" ? "blob" : "file"} />
       {isRenamed ? (
-        <NameInput label={t.value.tree.nameOf(node.path)} value={node.name} onDone={(typed) => state.finishNaming(typed)} />
+        <NameInput label={t.value.tree.nameOf(shownName(node.path))} value={node.name} onDone={(typed) => state.finishNaming(typed)} />
       ) : (
         <>
-          <span class="name" title={node.kind === "blob" ? `${node.path} (${bytes(node.size)})` : node.path}>
-            {node.name}
+          <span class="name" title={node.kind === "blob" ? `${shownName(node.path)} (${bytes(node.size)})` : shownName(node.path)}>
+            {shownName(node.name)}
           </span>
           {node.main && (
             <span class="main-mark" title={t.value.tree.main}>
@@ -79,7 +80,7 @@ export function TreeRow({ state, row, isFocusable, isTarget }: TreeRowProps) {
             </span>
           )}
           <PeopleDots state={state} node={node} isOpen={row.isOpen} />
-          <button class="plain more" tabIndex={-1} aria-hidden="true" title={t.value.tree.actions(node.name)} onClick={onMore}>
+          <button class="plain more" tabIndex={-1} aria-hidden="true" title={t.value.tree.actions(shownName(node.name))} onClick={onMore}>
             <Icon name="menu" />
           </button>
         </>
@@ -115,6 +116,6 @@ function PeopleDots({ state, node, isOpen }: { state: TreeState; node: Node; isO
 function labelOf(state: TreeState, node: Node): string {
   const people = peopleAt(state, node, false).map(({ name }) => name);
   const texts = t.value.tree;
-  const parts = [node.name, node.main && texts.main, node.kind === "blob" && texts.blob(bytes(node.size)), people.length > 0 && texts.here(people.join(", "))];
+  const parts = [shownName(node.name), node.main && texts.main, node.kind === "blob" && texts.blob(bytes(node.size)), people.length > 0 && texts.here(people.join(", "))];
   return parts.filter(Boolean).join(", ");
 }

@@ -4,6 +4,7 @@ import { importZip, putFile } from "../api/tasks";
 import { ApiError } from "../api/http";
 import { confirmed } from "../app/dialog";
 import { toast, toastError } from "../app/toasts";
+import { shownName } from "../texts/shown-name";
 import { t } from "../texts/texts";
 import { join } from "./apply-changes";
 
@@ -57,7 +58,7 @@ export async function unpack(task: string, zip: File, folder: string): Promise<v
       if (!isTaken || !(await confirmed(texts.replaceTitle, texts.replaceText, texts.replace))) throw error;
       return importZip(task, zip, folder, true);
     });
-    toast(texts.unpacked(zip.name));
+    toast(texts.unpacked(shownName(zip.name)));
   } catch (error) {
     toastError(error);
   }
