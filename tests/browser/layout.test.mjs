@@ -53,7 +53,7 @@ function watch() {
     if (!element) return "something that is gone";
     return `${element.tagName.toLowerCase()}${[...element.classList].map((each) => `.${each}`).join("")} “${element.textContent.trim().slice(0, 30)}”`;
   };
-  // What people write and programs print goes where its own lines put it; a message gives way to the next one.
+  // What people write and programs print goes where its own lines put it. The box around the messages grows upwards, and they stay.
   const isLoose = (node) => (node instanceof Element && node.matches(".toasts")) || node?.parentElement?.closest(".cm-content, .log-lines") != null;
   let shifts = [];
   let changedAt = performance.now();
@@ -163,9 +163,18 @@ for (const [screenName, screen] of Object.entries(SCREENS)) {
       await page.locator(".people-here li").nth(others.length - 1).waitFor();
       await look(`${name} comes`);
     }
-    for (const [index, name] of [[1, "王小明"], [0, "bo"]]) {
-      await leave(others[index]);
-      await page.locator(".people-here li").nth(index).waitFor({ state: "hidden" });
+    const signOf = (name) => page.getByRole("button", { name: `${screen.locale ? "跟随" : "Follow"} ${name}` });
+    // First who came first: the other one's sign stays where it is, and so it does when he comes back.
+    await leave(others[0]);
+    await signOf("bo").waitFor({ state: "hidden" });
+    await look("bo goes");
+    const again = await signedIn(browser, server, people.bo, errors);
+    await openTask(again, server, task);
+    await signOf("bo").waitFor();
+    await look("bo comes back");
+    for (const [other, name] of [[others[1], "王小明"], [again, "bo"]]) {
+      await leave(other);
+      await signOf(name).waitFor({ state: "hidden" });
       await look(`${name} goes`);
     }
 
@@ -179,6 +188,36 @@ for (const [screenName, screen] of Object.entries(SCREENS)) {
       await logHas("to stderr");
       await look(state === 3 ? "a run" : "a run that fails");
     }
+
+    await press(page.locator(".log-find-button"));
+    await page.locator(".log-find input").waitFor();
+    await look("search in the log");
+    await page.keyboard.press("Escape");
+    await page.locator(".log-find").waitFor({ state: "hidden" });
+    await look("search in the log closed");
+    await page.locator(".cm-content").focus();
+    await page.keyboard.press("Control+f");
+    await page.locator(".cm-search").waitFor();
+    await look("search in the file");
+    await page.keyboard.press("Escape");
+    await page.locator(".cm-search").waitFor({ state: "hidden" });
+    await look("search in the file closed");
+
+    // Also among the messages, of which each has its own time. The files stand below all others, and the last one goes first.
+    const last = ["z1.txt", "z2.txt"];
+    for (const name of last) {
+      await server.call("PUT", `/tasks/${task}/files/${name}`, "x");
+      await page.locator(".row", { hasText: name }).waitFor();
+    }
+    for (const name of last.toReversed()) {
+      await server.call("DELETE", `/tasks/${task}/files/${name}`);
+      await page.locator(".toast:not(.gone)").filter({ hasText: name }).waitFor();
+      await look(`message about ${name}`);
+    }
+    const first = page.locator(".toast").filter({ hasText: "z2.txt" });
+    await press(first.locator("button"));
+    await first.waitFor({ state: "hidden" });
+    await look("the first message goes");
 
     for (const role of ["viewer", "owner"]) {
       await server.call("PUT", `/tasks/${task}/members/${encodeURIComponent("Ana Bauer")}`, { role });
@@ -205,6 +244,10 @@ for (const [screenName, screen] of Object.entries(SCREENS)) {
     await server.start();
     await page.locator(".stored[data-state=saved]").waitFor();
     await look("connection back");
+
+    await server.call("DELETE", `/tasks/${task}`);
+    await page.locator(".task-page > .ended").waitFor();
+    await look("the task deleted");
 
     await page.context().close();
     assert.ok(tooMuch.length === 0, `too much moved:\n${tooMuch.join("\n")}`);

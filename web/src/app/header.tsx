@@ -4,9 +4,10 @@ import type { ComponentChildren } from "preact";
 import { UserMenu } from "../people/user-menu";
 import "./header.css";
 
-export function Header({ children }: { children: ComponentChildren }) {
+/** `inert` while something covers it. */
+export function Header({ children, inert = false }: { children: ComponentChildren; inert?: boolean }) {
   return (
-    <header class="bar">
+    <header class="bar" inert={inert}>
       {children}
       <UserMenu />
     </header>

@@ -6,24 +6,17 @@ import { t } from "../texts/texts";
 import { Icon } from "./icons";
 import { topDialog } from "./modal";
 import { sentenceOf } from "./sentence-of";
-
-interface Toast {
-  id: number;
-  text: string;
-}
+import { withoutToast, withToast, type Toast } from "./toast-places";
 
 /** Long enough to read two sentences. */
 const SHOWN_MS = 7_000;
-/** More at once would hide the page. */
-const MAX_TOASTS = 3;
 
 const toasts = signal<readonly Toast[]>([]);
 let count = 0;
 
 export function toast(text: string): void {
   const id = ++count;
-  // The same sentence twice is one message.
-  toasts.value = [...toasts.value.filter((other) => other.text !== text), { id, text }].slice(-MAX_TOASTS);
+  toasts.value = withToast(toasts.value, id, text);
   setTimeout(() => drop(id), SHOWN_MS);
 }
 
@@ -33,7 +26,7 @@ export function toastError(error: unknown): void {
 }
 
 function drop(id: number): void {
-  toasts.value = toasts.value.filter((other) => other.id !== id);
+  toasts.value = withoutToast(toasts.value, id);
 }
 
 /** The place of the messages: once in the page, and in each dialog; the topmost one shows them. */
@@ -42,8 +35,8 @@ export function Toasts({ place }: { place?: RefObject<Element | null> }) {
   if (place ? top === null || top !== place.current : top !== null) return null;
   return (
     <div class="toasts" role="status" aria-live="polite">
-      {toasts.value.map(({ id, text }) => (
-        <div class="toast" key={id}>
+      {toasts.value.map(({ id, text, isGone }) => (
+        <div class={isGone ? "toast gone" : "toast"} key={id}>
           <span>{text}</span>
           <button aria-label={t.value.common.close} onClick={() => drop(id)}>
             <Icon name="close" />

@@ -9,6 +9,7 @@ import { drawSelection, dropCursor, EditorView, highlightActiveLine, highlightAc
 import { yCollab, yUndoManagerKeymap } from "y-codemirror.next";
 import { UndoManager } from "yjs";
 import type { OpenDocument } from "../room/documents";
+import { shownName } from "../texts/shown-name";
 import { t } from "../texts/texts";
 import { otherCursors } from "./cursors";
 import { indentOf, languageOf } from "./languages";
@@ -51,7 +52,8 @@ export class EditorInstance {
           closeBrackets(),
           highlightActiveLine(),
           highlightSelectionMatches(),
-          search({ top: true }),
+          // Below, where it pushes no text.
+          search({ top: false }),
           look,
           phrases(),
           keymap.of([...closeBracketsKeymap, ...yUndoManagerKeymap, ...searchKeymap, ...foldKeymap, indentWithTab, ...defaultKeymap]),
@@ -67,7 +69,7 @@ export class EditorInstance {
     if (path === this.path) return;
     this.path = path;
     const { view, language } = this;
-    const label = EditorView.contentAttributes.of({ "aria-label": path, tabindex: "0", "aria-description": t.peek().editor.indent });
+    const label = EditorView.contentAttributes.of({ "aria-label": shownName(path), tabindex: "0", "aria-description": t.peek().editor.indent });
     view.dispatch({ effects: language.reconfigure([label, indentUnit.of(indentOf(path))]) });
     void languageOf(path).then((support) => {
       if (this.path === path) view.dispatch({ effects: language.reconfigure([label, indentUnit.of(indentOf(path)), support]) });

@@ -1,4 +1,4 @@
-// Says in words that a task cannot be used any more, and what to do.
+// Says in words that a task cannot be used any more, and what to do; in the place of its bar.
 
 import { Link } from "../app/router";
 import { t } from "../texts/texts";

@@ -5,6 +5,7 @@ import { Icon } from "../app/icons";
 import { Link } from "../app/router";
 import { runIsAsked } from "../runs/run-form-state";
 import { submit } from "../runs/submit";
+import { shownName } from "../texts/shown-name";
 import { t } from "../texts/texts";
 import { ShareButton } from "../people/share-button";
 import { PeopleHere } from "./people-here";
@@ -18,7 +19,7 @@ export function TaskHeader() {
   const mayRun = room.mayEdit.value;
   const whyNot = mayRun ? undefined : t.value.editor.storedHint["read-only"];
   return (
-    <Header>
+    <Header inert={room.ended.value !== null}>
       <Link to="/" class="button plain icon-only" aria-label={t.value.editor.toTasks} title={t.value.editor.toTasks}>
         <Icon name="back" />
       </Link>
@@ -28,7 +29,7 @@ export function TaskHeader() {
       {/* Until it is known which task this is, the state stands in the place of the name. */}
       {task && (
         <>
-          <h1 title={task.name}>{task.name}</h1>
+          <h1 title={shownName(task.name)}>{shownName(task.name)}</h1>
           <span class="chip">{t.value.languages[task.language]}</span>
         </>
       )}
