@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
 import { BINARY, freePort } from "../clients/server.mjs";
-import { IS_CLUSTER, newDeployment } from "./deployment.mjs";
+import { holdTables, IS_CLUSTER, newDeployment } from "./deployment.mjs";
 
 const PATIENCE_MS = Number(process.env.PATIENCE_MS ?? 20_000);
 const ADMIN = "crt_" + "browser-tests-only-0123456789-abcdefghijklm";
@@ -63,9 +63,12 @@ export async function startServer(extra = {}) {
   const settings = { ...newDeployment(), ...extra };
   const first = await newProcess(settings);
   const link = await until(() => /https?:\/\/\S+\/sign-in\?code=\S+/.exec(first.output)?.[0], "the sign-in link");
-  const second = IS_CLUSTER ? await newProcess(settings) : first;
+  // Slots that a test asks for are those of the deployment.
+  const second = IS_CLUSTER ? await newProcess(extra.CODEROOM_RUNS_SLOTS ? { ...settings, CODEROOM_RUNS_SLOTS: "0" } : settings) : first;
   const { url } = first;
   const server = { url, otherUrl: second.url, link, data: first.data, start: first.start, kill: first.kill };
+  /** Keeps edits from being stored; gives how to let go. */
+  server.holdTables = () => holdTables(settings, first.data);
   server.stop = async () => {
     await first.remove();
     if (second !== first) await second.remove();

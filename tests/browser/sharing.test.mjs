@@ -5,6 +5,7 @@ import { after, before, test } from "node:test";
 import { openPage, openTask, signedIn, startBrowser, startServer, textOf, typeAt, until } from "./harness.mjs";
 
 let server;
+let other;
 let browser;
 let ana;
 let cy;
@@ -17,7 +18,9 @@ before(async () => {
   browser = await startBrowser();
   const people = [await server.person("ana"), await server.person("cy")];
   task = await server.task("shared", "python", { ana: "owner" });
-  [ana, cy] = await Promise.all(people.map((person) => signedIn(browser, server, person, errors)));
+  // On a cluster the two are at different servers.
+  other = { url: server.otherUrl };
+  [ana, cy] = await Promise.all(people.map((person, index) => signedIn(browser, index === 0 ? server : other, person, errors)));
   await openTask(ana, server, task);
 });
 
@@ -29,7 +32,7 @@ after(async () => {
 test("a stranger is told in words, and not whether the task exists", async () => {
   for (const id of [task, "01a2039f-c488-7170-bea5-000000000000"]) {
     const page = await cy.context().newPage();
-    await page.goto(`${server.url}/tasks/${id}`);
+    await page.goto(`${other.url}/tasks/${id}`);
     await page.getByText("This task does not exist, or it is not shared with you.").waitFor();
     await page.close();
   }
@@ -40,7 +43,7 @@ test("a link lets somebody in to read", async () => {
   await ana.getByRole("button", { name: "Make a link" }).click();
   link = await ana.locator(".secret code").innerText();
   assert.match(link, /\/join#\w+/);
-  await cy.goto(link);
+  await cy.goto(other.url + new URL(link).pathname + new URL(link).hash);
   await cy.getByRole("heading", { name: "Join “shared”" }).waitFor();
   await cy.getByText("ana invites you. Your access: Can view.").waitFor();
   await cy.getByRole("button", { name: "Join" }).click();
@@ -80,10 +83,29 @@ test("somebody added by name types, and the owner sees who it is", async () => {
   await ana.getByRole("button", { name: "Add", exact: true }).click();
   await ana.getByRole("dialog").getByRole("alert").filter({ hasText: /\w/ }).waitFor();
   await ana.keyboard.press("Escape");
-  await openTask(cy, server, task);
+  await openTask(cy, other, task);
   await typeAt(cy, "start", "# from cy\n");
   await until(async () => (await textOf(ana)).includes("# from cy"), "cy's line at ana's");
   await ana.locator(".other-name").filter({ hasText: "cy" }).waitFor({ state: "attached" });
+});
+
+test("a link that lets nobody in any more is marked, with the reason", async () => {
+  const eve = await server.person("eve");
+  await server.call("PUT", `/tasks/${task}/members/eve`, { role: "owner" });
+  const page = await signedIn(browser, other, eve, errors);
+  await openTask(page, other, task);
+  await page.getByRole("button", { name: "Share" }).click();
+  await page.getByLabel("For whom (optional)").fill("by eve");
+  await page.getByRole("button", { name: "Make a link" }).click();
+  const line = page.locator(".link-line").filter({ hasText: "by eve" });
+  await line.waitFor();
+  const reason = "Nobody comes in by it: eve, who made it, is no owner any more.";
+  assert.equal(await page.getByText(reason).count(), 0);
+  await page.context().close();
+  await server.call("PUT", `/tasks/${task}/members/eve`, { role: "editor" });
+  await ana.getByRole("button", { name: "Share" }).click();
+  await ana.locator(".link-line").filter({ hasText: "by eve" }).getByText(reason).waitFor();
+  await ana.keyboard.press("Escape");
 });
 
 test("a token that was made works and is shown once", async () => {

@@ -574,6 +574,8 @@ export type ShareLinkLine = {
   max_uses: number | null,
   /** How many came by it. */
   uses: number,
+  /** Whether it still brings anybody in: not when it is used up, and not while its maker is no owner or is suspended. */
+  invites: boolean,
 };
 
 /** The links of a task, newest first. */

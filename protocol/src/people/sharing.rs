@@ -97,6 +97,8 @@ pub struct ShareLinkLine {
     pub max_uses: Option<u32>,
     /// How many came by it.
     pub uses: u32,
+    /// Whether it still brings anybody in: not when it is used up, and not while its maker is no owner or is suspended.
+    pub invites: bool,
 }
 
 /// The links of a task, newest first.

@@ -103,7 +103,7 @@ async fn accept_link(
 }
 
 fn line(link: ShareLink) -> ShareLinkLine {
-    let ShareLink { id, about, created_by, created_at, uses } = link;
+    let ShareLink { id, about, created_by, created_at, uses, invites } = link;
     let people::NewShareLink { role, expires_at, max_uses, keeps, note } = about;
-    ShareLinkLine { id: id.to_string(), role, note, keeps, created_by, created_at, expires_at, max_uses, uses }
+    ShareLinkLine { id: id.to_string(), role, note, keeps, created_by, created_at, expires_at, max_uses, uses, invites }
 }

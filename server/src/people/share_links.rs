@@ -55,7 +55,17 @@ pub struct ShareLink {
     pub created_at: i64,
     /// How many came by it.
     pub uses: u32,
+    /// Whether it brings anybody in: it is not used up, and its maker is an owner.
+    pub invites: bool,
 }
+
+/// Whether a link's maker `u` is an owner of its task now; needs [`MAKER`].
+const SPEAKS_FOR_AN_OWNER: &str =
+    "CAST(CASE WHEN u.suspended_at IS NULL AND (u.is_admin = 1 OR o.role = 'owner') THEN 1 ELSE 0 END AS BIGINT)";
+
+/// The maker of a link `l`, and what they are in its task.
+const MAKER: &str = "JOIN users u ON u.id = l.created_by \
+                     LEFT JOIN members o ON o.task_id = l.task_id AND o.user_id = l.created_by";
 
 impl People {
     /// Makes a link, as an owner. The second part is its code, which cannot be had again.
@@ -107,15 +117,17 @@ impl People {
         tx.execute(sql, values).await.map_err(store_failed)?;
         tx.commit().await.map_err(store_failed)?;
         self.note(by.user, Action::CreateLink, Some(task), &format!("{id} {}", wish.role.as_str())).await;
-        Ok((ShareLink { id, about: wish, created_by: by.summary(), created_at: now, uses: 0 }, code))
+        Ok((ShareLink { id, about: wish, created_by: by.summary(), created_at: now, uses: 0, invites: true }, code))
     }
 
     /// The links of a task that have not ended, newest first, for owners.
     pub async fn share_links(&self, by: &Identity, task: TaskId) -> Result<Vec<ShareLink>, WireError> {
         self.require(by, task, Right::Own).await?;
-        let sql = "SELECT l.id, l.role, l.expires_at, l.max_uses, l.keeps, l.note, u.id, u.name, l.created_at, l.uses \
-                   FROM share_links l JOIN users u ON u.id = l.created_by \
-                   WHERE l.task_id = $1 AND (l.expires_at IS NULL OR l.expires_at > $2) ORDER BY l.id DESC";
+        let sql = format!(
+            "SELECT l.id, l.role, l.expires_at, l.max_uses, l.keeps, l.note, u.id, u.name, l.created_at, l.uses, \
+             {SPEAKS_FOR_AN_OWNER} FROM share_links l {MAKER} \
+             WHERE l.task_id = $1 AND (l.expires_at IS NULL OR l.expires_at > $2) ORDER BY l.id DESC"
+        );
         let values = values![task.to_string(), self.inner.clock.now_ms()];
         let rows = self.inner.tables.query(sql, values).await.map_err(store_failed)?;
         rows.iter().map(read_link).collect::<Result<_, _>>().map_err(store_failed)
@@ -178,10 +190,8 @@ impl People {
         let now = self.inner.clock.now_ms();
         let sql = format!(
             "SELECT l.task_id, t.name, l.role, u.id, u.name, l.id, l.expires_at, l.keeps, {}, l.max_uses, l.uses, d.id, \
-             CAST(CASE WHEN u.suspended_at IS NULL AND (u.is_admin = 1 OR o.role = 'owner') THEN 1 ELSE 0 END AS BIGINT) \
-             FROM share_links l JOIN tasks t ON t.id = l.task_id JOIN users u ON u.id = l.created_by \
+             {SPEAKS_FOR_AN_OWNER} FROM share_links l {MAKER} JOIN tasks t ON t.id = l.task_id \
              LEFT JOIN members m ON m.task_id = l.task_id AND m.user_id = $3 \
-             LEFT JOIN members o ON o.task_id = l.task_id AND o.user_id = l.created_by \
              LEFT JOIN role_decisions d ON d.task_id = l.task_id AND d.user_id = $3 \
              WHERE l.hash = $1 AND (l.expires_at IS NULL OR l.expires_at > $2)",
             live_role("$2")
@@ -225,18 +235,20 @@ fn read_found(row: &Row) -> Result<Found, coderoom_backing::tables::TablesError>
 
 fn read_link(row: &Row) -> Result<ShareLink, coderoom_backing::tables::TablesError> {
     let count = |value: i64| u32::try_from(value).unwrap_or(u32::MAX);
+    let (max_uses, uses) = (row.opt_int(3)?, row.int(9)?);
     Ok(ShareLink {
         id: row.parse(0)?,
         about: NewShareLink {
             role: Role::parse(row.text(1)?).unwrap_or(Role::Viewer),
             expires_at: row.opt_int(2)?,
-            max_uses: row.opt_int(3)?.map(count),
+            max_uses: max_uses.map(count),
             keeps: row.bool(4)?,
             note: row.text(5)?.to_owned(),
         },
         created_by: UserSummary { id: row.parse(6)?, name: row.text(7)?.to_owned() },
         created_at: row.int(8)?,
-        uses: count(row.int(9)?),
+        uses: count(uses),
+        invites: row.int(10)? == 1 && max_uses.is_none_or(|most| uses < most),
     })
 }
 

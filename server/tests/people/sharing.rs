@@ -86,7 +86,7 @@ async fn link_makes_members_until_it_is_deleted() {
     let links = format!("/api/v1/tasks/{task}/links");
     served.call(Method::GET, &links, &ada, Value::Null, StatusCode::FORBIDDEN).await;
     let listed = served.call(Method::GET, &links, &admin, Value::Null, StatusCode::OK).await;
-    assert_eq!(listed["links"][0]["uses"], 1, "{listed}");
+    assert_eq!((&listed["links"][0]["uses"], &listed["links"][0]["invites"]), (&json!(1), &json!(false)), "{listed}");
     assert!(!listed.to_string().contains(link["code"].as_str().unwrap()), "the code is shown once");
     let mut room = served.room(task, &ada).await;
     let id = link["about"]["id"].as_str().unwrap();
@@ -123,8 +123,11 @@ async fn link_invites_only_while_its_maker_is_an_owner() {
     make("owner").await;
     let path = format!("/api/v1/tasks/{task}/links");
     let link = served.call(Method::POST, &path, &ada, json!({ "role": "editor" }), StatusCode::CREATED).await;
+    // What the link says to who opens it, and what the owners' list says of it.
     let look = async |expected: StatusCode| {
         served.call(Method::POST, "/api/v1/links/look", &bob, json!({ "code": link["code"] }), expected).await;
+        let listed = served.call(Method::GET, &path, &admin, Value::Null, StatusCode::OK).await;
+        assert_eq!(listed["links"][0]["invites"], expected == StatusCode::OK, "{listed}");
     };
     look(StatusCode::OK).await;
     make("editor").await;

@@ -16,6 +16,8 @@ import { t, when } from "../texts/texts";
 const DAYS = [1, 7, 30, 0];
 const DAY_MS = 86_400_000;
 
+const isUsedUp = ({ max_uses, uses }: ShareLinkLine) => max_uses !== null && uses >= max_uses;
+
 interface ShareLinksProps {
   room: Room;
   links: readonly ShareLinkLine[];
@@ -58,7 +60,8 @@ export function ShareLinks({ room, links, load }: ShareLinksProps) {
         {links.map((link) => (
           <li key={link.id} class="link-line">
             <span class="member-name">
-              {t.value.roles[link.role]} <span class="quiet">{about(link)}</span>
+              <span class={link.invites ? "" : "over"}>{t.value.roles[link.role]}</span> <span class="quiet">{about(link)}</span>
+              {!link.invites && <span class="why-over">{isUsedUp(link) ? texts.usedUp : texts.makerNoOwner(link.created_by.name)}</span>}
             </span>
             <button class="plain icon-only" aria-label={texts.deleteLink} title={texts.deleteLink} onClick={() => void remove(link)}>
               <Icon name="close" />

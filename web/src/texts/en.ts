@@ -206,6 +206,8 @@ export const en = {
     linkNote: "For whom (optional)",
     linkEnds: "Ends",
     uses: (count: number) => (count === 0 ? "not used yet" : `used ${plural(count, "time")}`),
+    usedUp: "It is used up: nobody else comes in by it.",
+    makerNoOwner: (who: string) => `Nobody comes in by it: ${who}, who made it, is no owner any more.`,
     deleteLink: "End this link",
     deleteLinkText: "Whoever came by it loses access.",
     joinTitle: (name: string) => `Join “${name}”`,

@@ -227,6 +227,8 @@ export const zh: Texts = {
     linkNote: "给谁(可不填)",
     linkEnds: "有效期",
     uses: (count) => (count === 0 ? "尚未使用" : `已使用 ${count} 次`),
+    usedUp: "已用完：不会再有人通过它加入。",
+    makerNoOwner: (who) => `不会再有人通过它加入：创建者${who}已不是所有者。`,
     deleteLink: "停用此链接",
     deleteLinkText: "通过它加入的人将失去访问权限。",
     joinTitle: (name) => `加入“${name}”`,
