@@ -8,6 +8,7 @@ import { openTask, signedIn, startBrowser, startServer, until } from "./harness.
 const SMALL = { width: 1024, height: 700 };
 
 let server;
+let there;
 let browser;
 let person;
 let ana;
@@ -23,7 +24,9 @@ before(async () => {
   for (const [name, language] of [["Sorting lists", "scala"], ["Linear model", "r"], ["First steps 第一步", "python"]]) {
     tasks[name] = await server.task(name, language, { ana: "owner", bo: "editor" });
   }
-  [ana, bo] = await Promise.all([signedIn(browser, server, person, errors, { viewport: SMALL }), signedIn(browser, server, other, errors)]);
+  // On a cluster the two are at different servers.
+  there = { url: server.otherUrl };
+  [ana, bo] = await Promise.all([signedIn(browser, server, person, errors, { viewport: SMALL }), signedIn(browser, there, other, errors)]);
 });
 
 after(async () => {
@@ -78,7 +81,7 @@ test("a task gets another name and remarks", async () => {
 test("the list shows who is in a task and what became of its newest run, by itself", async () => {
   const id = tasks["First steps 第一步"];
   await row("First steps").getByText("never run").waitFor();
-  await openTask(bo, server, id);
+  await openTask(bo, there, id);
   await row("First steps").getByText("Here now: bo").waitFor({ state: "attached" });
   await server.call("PUT", `/tasks/${id}/files/run.py`, "import sys\nprint('counted')\nsys.exit(3)\n");
   await bo.locator(".cm-content").filter({ hasText: "counted" }).waitFor();
@@ -87,7 +90,7 @@ test("the list shows who is in a task and what became of its newest run, by itse
 });
 
 test("a task is deleted only after the question, and is gone for those in it", async () => {
-  await openTask(bo, server, tasks["Sorting lists"]);
+  await openTask(bo, there, tasks["Sorting lists"]);
   const question = ana.getByRole("dialog", { name: "Delete “Sorting lists”?" });
   await ana.getByRole("button", { name: "Actions for Sorting lists" }).click();
   await ana.getByRole("menuitem", { name: "Delete" }).click();
@@ -123,13 +126,13 @@ test("the pages of a task fit into a small window", async () => {
 
 test("a member is removed and loses the task; somebody else leaves by themselves", async () => {
   const id = tasks["First steps 第一步"];
-  await openTask(bo, server, id);
+  await openTask(bo, there, id);
   await ana.getByRole("button", { name: "Share" }).click();
   await ana.getByRole("button", { name: "Remove bo" }).click();
   await bo.getByText("This task does not exist, or it is not shared with you.").waitFor();
   await ana.getByLabel("Role of bo").waitFor({ state: "hidden" });
   await ana.keyboard.press("Escape");
-  await openTask(bo, server, await server.task("to leave", "python", { bo: "editor" }));
+  await openTask(bo, there, await server.task("to leave", "python", { bo: "editor" }));
   await bo.getByRole("button", { name: "Share" }).click();
   await bo.getByRole("button", { name: "Leave this task" }).click();
   await bo.getByRole("dialog", { name: "Leave this task" }).getByRole("button", { name: "Leave this task" }).last().click();
@@ -139,7 +142,7 @@ test("a member is removed and loses the task; somebody else leaves by themselves
 });
 
 test("browsers that are signed in are listed, and one is signed out from another", async () => {
-  const elsewhere = await signedIn(browser, server, person, errors);
+  const elsewhere = await signedIn(browser, there, person, errors);
   await ana.goto(`${server.url}/account`);
   await ana.getByText("this one").waitFor();
   await fits(ana, "the account");
@@ -148,6 +151,21 @@ test("browsers that are signed in are listed, and one is signed out from another
   await elsewhere.reload();
   await elsewhere.getByLabel("Password").waitFor();
   await elsewhere.context().close();
+});
+
+test("each list of the account stands on its own: one that cannot be had says so, and is tried again", async () => {
+  const page = await ana.context().newPage();
+  for (const [address, broken, other] of [["**/api/v1/sessions", "Signed-in browsers", "API tokens"], ["**/api/v1/tokens", "API tokens", "Signed-in browsers"]]) {
+    await page.route(address, (route) => route.fulfill({ status: 503, contentType: "application/problem+json", body: '{"code":"unavailable","detail":"Not now."}' }), { times: 1 });
+    await page.goto(`${server.url}/account`);
+    const section = page.locator("section").filter({ has: page.getByRole("heading", { name: broken }) });
+    await section.getByRole("alert").filter({ hasText: /\w/ }).waitFor();
+    await page.locator("section").filter({ has: page.getByRole("heading", { name: other }) }).getByRole("list").waitFor();
+    await section.getByRole("button", { name: "Try again" }).click();
+    await section.getByRole("list").waitFor();
+    assert.equal(await section.getByRole("alert").count(), 0);
+  }
+  await page.close();
 });
 
 test("a new password is asked for, told when it is refused, and counts at once", async () => {

@@ -1,4 +1,5 @@
-// The account of the one who is signed in: password, browsers and API tokens. What is below a list is shown when its length is known.
+// The account of the one who is signed in: password, browsers and API tokens. What is below a list is shown when its length is known,
+// or that it is not to be had.
 
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
@@ -7,21 +8,18 @@ import { Header } from "../app/header";
 import { Icon } from "../app/icons";
 import { Link } from "../app/router";
 import { sentenceOf } from "../app/sentence-of";
-import { toast, toastError } from "../app/toasts";
-import type { SessionLine, TokenLine } from "../messages.generated";
+import { toast } from "../app/toasts";
 import { t } from "../texts/texts";
+import { ListProblem, useLoaded } from "./loaded";
 import { Sessions } from "./sessions";
 import { Tokens } from "./tokens";
 import "./account.css";
 
 export function AccountPage() {
   const texts = t.value.account;
-  const sessions = useSignal<readonly SessionLine[] | null>(null);
-  const tokens = useSignal<readonly TokenLine[] | null>(null);
-  const loadSessions = () => listSessions().then((list) => void (sessions.value = list.sessions), toastError);
-  const loadTokens = () => listTokens().then((list) => void (tokens.value = list.tokens), toastError);
+  const sessions = useLoaded(listSessions);
+  const tokens = useLoaded(listTokens);
   useEffect(() => void (document.title = `${texts.title} · coderoom`), [texts]);
-  useEffect(() => void Promise.all([loadSessions(), loadTokens()]), []);
   return (
     <div class="account-page">
       <Header>
@@ -33,8 +31,10 @@ export function AccountPage() {
       </Header>
       <main>
         <Password />
-        {sessions.value && <Sessions sessions={sessions.value} load={loadSessions} />}
-        {sessions.value && tokens.value && <Tokens tokens={tokens.value} load={loadTokens} />}
+        {sessions.value && <Sessions sessions={sessions.value.sessions} load={sessions.load} />}
+        {sessions.problem && <ListProblem title={texts.sessions} problem={sessions.problem} load={sessions.load} />}
+        {(sessions.value || sessions.problem) && tokens.value && <Tokens tokens={tokens.value.tokens} load={tokens.load} />}
+        {(sessions.value || sessions.problem) && tokens.problem && <ListProblem title={texts.tokens} problem={tokens.problem} load={tokens.load} />}
       </main>
     </div>
   );
