@@ -87,8 +87,11 @@ def clients() -> tuple[int, int, int]:
     return code, *counts(output, r"(?m)^(?:#|ℹ) pass (\d+)", r"(?m)^(?:#|ℹ) fail (\d+)")
 
 
-# Browser tests that run a second time, with two servers of the cluster deployment: what depends on where things are kept.
-ON_CLUSTER = ["two-people.test.mjs", "files.test.mjs", "log.test.mjs"]
+# All browser tests run a second time, with two servers of the cluster deployment, but those in which nothing depends on where things are kept.
+ON_EMBEDDED_ONLY = {
+    "assets.test.mjs": "the files of the page are in the binary",
+    "layout.test.mjs": "what moves in the page is the page's, and it takes minutes to measure",
+}
 
 
 def browser() -> tuple[int, int, int]:
@@ -96,7 +99,8 @@ def browser() -> tuple[int, int, int]:
     if code:
         return code, 0, 0
     embedded, output = run(["bash", "tests/browser/run.sh"])
-    cluster, again = run(["env", "DEPLOYMENT=cluster", SERVICES, "bash", "tests/browser/run.sh", *ON_CLUSTER])
+    both = sorted(file.name for file in (ROOT / "tests/browser").glob("*.test.mjs") if file.name not in ON_EMBEDDED_ONLY)
+    cluster, again = run(["env", "DEPLOYMENT=cluster", SERVICES, "bash", "tests/browser/run.sh", *both])
     passed, failed = counts(output + again, r"(?m)^(?:#|ℹ) pass (\d+)", r"(?m)^(?:#|ℹ) fail (\d+)")
     # A pass that died without counts must not hide behind the other's.
     failed += sum(1 for died, text in ((embedded, output), (cluster, again)) if died and not re.search(r"(?m)^(?:#|ℹ) fail [1-9]", text))

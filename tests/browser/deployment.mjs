@@ -1,7 +1,8 @@
 // Which deployment the tests run on: embedded, or with DEPLOYMENT=cluster two servers over the services of `coderoom-services`.
 
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
+import { join } from "node:path";
 
 export const IS_CLUSTER = process.env.DEPLOYMENT === "cluster";
 
@@ -40,4 +41,19 @@ export function newDeployment() {
     CODEROOM_RABBITMQ_DEAD_EXCHANGE: `${name}.dead.direct`,
     CODEROOM_RABBITMQ_DEAD_QUEUE: `${name}.dead.queue`,
   };
+}
+
+const HOLD_FILE = "import sqlite3, sys; c = sqlite3.connect(f'file:{sys.argv[1]}?mode=rw', uri=True, timeout=30, isolation_level=None); c.execute('BEGIN IMMEDIATE'); print('held', flush=True); sys.stdin.read()";
+const HOLD_TABLE = "BEGIN; LOCK TABLE edits IN EXCLUSIVE MODE; \\echo held\n";
+
+/** Has another program write to the tables of this deployment, for long, so that no edit can be stored; gives how to let go. */
+export async function holdTables(settings, data) {
+  const [command, ...program] = IS_CLUSTER ? ["psql", settings.CODEROOM_POSTGRES_URL, "-qX"] : ["python3", "-c", HOLD_FILE, join(data, "coderoom.sqlite")];
+  const holder = spawn(command, program, { stdio: ["pipe", "pipe", "inherit"] });
+  if (IS_CLUSTER) holder.stdin.write(HOLD_TABLE);
+  await new Promise((resolve, reject) => {
+    holder.stdout.once("data", resolve);
+    holder.once("exit", (code) => reject(new Error(`the holder ended with ${code}`)));
+  });
+  return () => new Promise((resolve) => holder.removeAllListeners("exit").once("exit", resolve) && holder.stdin.end());
 }

@@ -81,7 +81,8 @@ test("a task gets another name and remarks", async () => {
 test("the list shows who is in a task and what became of its newest run, by itself", async () => {
   const id = tasks["First steps 第一步"];
   await row("First steps").getByText("never run").waitFor();
-  await openTask(bo, there, id);
+  // The list names those who are at the same server.
+  await openTask(bo, server, id);
   await row("First steps").getByText("Here now: bo").waitFor({ state: "attached" });
   await server.call("PUT", `/tasks/${id}/files/run.py`, "import sys\nprint('counted')\nsys.exit(3)\n");
   await bo.locator(".cm-content").filter({ hasText: "counted" }).waitFor();

@@ -19,7 +19,9 @@ before(async () => {
   browser = await startBrowser();
   const people = [await server.person("ana"), await server.person("bo")];
   task = await server.task("runs", "python", { ana: "owner" });
-  [ana, bo] = await Promise.all(people.map((person) => signedIn(browser, server, person, errors, { permissions: ["clipboard-read", "clipboard-write"] })));
+  // On a cluster bo is at the other server, which runs nothing itself.
+  const at = [server, { url: server.otherUrl }];
+  [ana, bo] = await Promise.all(people.map((person, index) => signedIn(browser, at[index], person, errors, { permissions: ["clipboard-read", "clipboard-write"] })));
   await openTask(ana, server, task);
 });
 
@@ -64,7 +66,7 @@ test("a run has the command and the remarks that were typed", async () => {
 
 test("a run waits with its place in the queue, and is run when its turn comes", async (t) => {
   const other = await server.task("in front", "python", { bo: "owner" });
-  await openTask(bo, server, other);
+  await openTask(bo, { url: server.otherUrl }, other);
   await program(bo, other, "import time; print('in front', flush=True); time.sleep(600)\n");
   // Whatever happens: the tests after this one need the only slot.
   t.after(() => server.call("DELETE", `/tasks/${other}`));

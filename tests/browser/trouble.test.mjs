@@ -1,8 +1,6 @@
 // When something is wrong, the page says what holds: edits that cannot be stored, a file that is full, a server of another version.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { openPage, openTask, saved, signedIn, startBrowser, startServer, textOf, typeAt, until } from "./harness.mjs";
 
@@ -20,6 +18,7 @@ before(async () => {
   browser = await startBrowser();
   const people = [await server.person("ana"), await server.person("bo")];
   task = await server.task("trouble", "python", { ana: "owner", bo: "editor" });
+  // At one server, on a cluster too: a server that cannot store what it got says so to those who are at it.
   [ana, bo] = await Promise.all(people.map((person) => signedIn(browser, server, person, errors)));
   await Promise.all([openTask(ana, server, task), openTask(bo, server, task)]);
 });
@@ -31,19 +30,8 @@ after(async () => {
 
 const state = (page, name) => page.locator(`.stored[data-state=${name}]`);
 
-/** Holds the tables, as another program that writes for long; gives how to let go. */
-async function holdTables() {
-  const program = "import sqlite3, sys; c = sqlite3.connect(f'file:{sys.argv[1]}?mode=rw', uri=True, timeout=30, isolation_level=None); c.execute('BEGIN IMMEDIATE'); print('held', flush=True); sys.stdin.read()";
-  const holder = spawn("python3", ["-c", program, join(server.data, "coderoom.sqlite")], { stdio: ["pipe", "pipe", "inherit"] });
-  await new Promise((resolve, reject) => {
-    holder.stdout.once("data", resolve);
-    holder.once("exit", (code) => reject(new Error(`the holder ended with ${code}`)));
-  });
-  return () => new Promise((resolve) => holder.removeAllListeners("exit").once("exit", resolve) && holder.stdin.end());
-}
-
 test("while edits cannot be stored everybody is told so, nobody else sees them, and nothing is lost", async () => {
-  const letGo = await holdTables();
+  const letGo = await server.holdTables();
   try {
     await typeAt(ana, "start", "# kept all the same\n");
     for (const page of [ana, bo]) {
