@@ -99,7 +99,7 @@ test("a link that lets nobody in any more is marked, with the reason", async () 
   await page.getByRole("button", { name: "Make a link" }).click();
   const line = page.locator(".link-line").filter({ hasText: "by eve" });
   await line.waitFor();
-  const reason = "Nobody comes in by it: eve, who made it, is no owner any more.";
+  const reason = "Lets nobody in: its maker eve is no owner any more.";
   assert.equal(await page.getByText(reason).count(), 0);
   await page.context().close();
   await server.call("PUT", `/tasks/${task}/members/eve`, { role: "editor" });

@@ -150,8 +150,8 @@ export const en = {
     matches: (count: number, files: number) => `${plural(count, "hit")} in ${plural(files, "file")}`,
     noMatches: "Nothing found.",
     searchCut: "Only the first hits are shown. Search for something longer.",
-    /** Words of the editor itself by their English; it speaks English already. */
-    phrases: {} as Readonly<Record<string, string>>,
+    /** Words of the editor itself by its own, which are English in small letters. */
+    phrases: { next: "Next", previous: "Previous", all: "All", "match case": "Match case", regexp: "Pattern", "by word": "Whole words", replace: "Replace", "replace all": "Replace all" } as Readonly<Record<string, string>>,
     quickOpen: "Go to file",
     indent: "Tab indents; press Escape first to leave the editor with Tab.",
     position: (line: number, column: number) => `Line ${line}, column ${column}`,
@@ -206,8 +206,8 @@ export const en = {
     linkNote: "For whom (optional)",
     linkEnds: "Ends",
     uses: (count: number) => (count === 0 ? "not used yet" : `used ${plural(count, "time")}`),
-    usedUp: "It is used up: nobody else comes in by it.",
-    makerNoOwner: (who: string) => `Nobody comes in by it: ${who}, who made it, is no owner any more.`,
+    usedUp: "Lets nobody else in: it is used up.",
+    makerNoOwner: (who: string) => `Lets nobody in: its maker ${who} is no owner any more.`,
     deleteLink: "End this link",
     deleteLinkText: "Whoever came by it loses access.",
     joinTitle: (name: string) => `Join “${name}”`,

@@ -13,5 +13,5 @@ test("characters that change the direction are written out", () => {
 });
 
 test("a part that is written from right to left turns nothing beside it", () => {
-  expect(shownName("a/\u05d0\u05d1.py/1")).toBe("a/\u2068\u05d0\u05d1.py\u2069/1");
+  expect(shownName("a/\u05d0\u05d1.py/1")).toBe("a/\u2066\u05d0\u05d1.py\u2069/1");
 });

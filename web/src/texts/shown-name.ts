@@ -13,6 +13,6 @@ export function shownName(path: string): string {
 
 function shownPart(part: string): string {
   const readable = part.replace(DIRECTIONS, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
-  // Isolated by characters, since names stand in sentences and labels too.
-  return RIGHT_TO_LEFT.test(readable) ? `\u2068${readable}\u2069` : readable;
+  // Isolated by characters, since names stand in sentences and labels too; from left to right, so that the ending is at the end.
+  return RIGHT_TO_LEFT.test(readable) ? `\u2066${readable}\u2069` : readable;
 }
