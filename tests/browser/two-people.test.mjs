@@ -151,6 +151,7 @@ test("edits for a file that was deleted meanwhile are not lost", async () => {
   await server.call("DELETE", `/tasks/${task}/files/draft.md`);
   await ana.goto(address);
   await ana.getByText("This file was deleted.").waitFor();
+  await ana.locator(".stored[data-state=gone]").waitFor();
   assert.equal(await textOf(ana), "an hour of thought");
   await ana.getByRole("button", { name: "Save as a new file" }).click();
   await ana.getByRole("tab", { name: "restored.txt", selected: true }).waitFor();

@@ -9,6 +9,7 @@ const TONE = {
   loading: "quiet",
   "read-only": "quiet",
   refused: "bad",
+  gone: "bad",
   offline: "warn",
   "offline-keeping": "warn",
   "offline-with-edits": "warn",

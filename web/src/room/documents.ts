@@ -83,7 +83,9 @@ export class Documents {
   /** The server has no such file any more. Edits that wait here stay in the open document. */
   fileIsGone(file: string): void {
     const entry = this.entries.peek().find((candidate) => candidate.file === file);
-    if (entry) entry.state.value = "gone";
+    if (!entry) return;
+    entry.state.value = "gone";
+    entry.stored.fileIsGone();
   }
 
   closeAll(): void {

@@ -70,6 +70,16 @@ describe("stored state", () => {
     state.answered(true);
     expect(word(state)).toBe("saved");
   });
+  it("does not say saving of edits for a file that was deleted", () => {
+    const state = synced();
+    state.sent("update");
+    state.fileIsGone();
+    expect(word(state)).toBe("gone");
+    expect(worst([state], true, false)).toBe("read-only");
+    const idle = synced();
+    idle.fileIsGone();
+    expect(word(idle)).toBe("saved");
+  });
   it("shows the worst of several documents", () => {
     const waiting = synced();
     waiting.sent("update");

@@ -4,7 +4,7 @@
 import { computed, signal, type ReadonlySignal } from "@preact/signals-core";
 
 /** What people are told about their edits in one document, or in all of them together. */
-export type Stored = "saved" | "saving" | "loading" | "refused" | "offline" | "offline-keeping" | "offline-with-edits" | "read-only";
+export type Stored = "saved" | "saving" | "loading" | "refused" | "gone" | "offline" | "offline-keeping" | "offline-with-edits" | "read-only";
 
 /** Frames of one document that wait for their answer. */
 export class StoredState {
@@ -12,17 +12,21 @@ export class StoredState {
   readonly waiting: ReadonlySignal<number>;
   /** The server did not take an edit and nothing after it made up for it. */
   readonly refused: ReadonlySignal<boolean>;
+  /** The file was deleted while edits waited: nobody will answer them. */
+  readonly lost: ReadonlySignal<boolean>;
   /** The first exchange of this connection is done. */
   readonly synced: ReadonlySignal<boolean>;
   private readonly frames = signal<readonly ("step2" | "update")[]>([]);
   private readonly unsent = signal(0);
   private readonly isRefused = signal(false);
   private readonly isSynced = signal(false);
+  private readonly isGone = signal(false);
 
   /** `kept`: whether this device's storage has everything that was typed. */
   constructor(readonly kept: ReadonlySignal<boolean> = signal(true)) {
     this.waiting = computed(() => this.frames.value.length + this.unsent.value);
     this.refused = this.isRefused;
+    this.lost = computed(() => this.isGone.value && this.waiting.value > 0);
     this.synced = this.isSynced;
   }
 
@@ -49,6 +53,11 @@ export class StoredState {
     }
   }
 
+  /** The file was deleted. */
+  fileIsGone(): void {
+    this.isGone.value = true;
+  }
+
   /** The connection is gone: what had no answer must be sent again. */
   disconnected(): void {
     const lost = this.frames.peek().filter((kind) => kind === "update").length;
@@ -67,6 +76,7 @@ export function worst(states: readonly StoredState[], online: boolean, mayEdit: 
   if (!online) return waiting.every((state) => state.kept.value) ? "offline-with-edits" : "offline-keeping";
   if (states.some((state) => state.refused.value) && mayEdit) return "refused";
   if (!mayEdit) return "read-only";
+  if (states.some((state) => state.lost.value)) return "gone";
   if (states.some((state) => !state.synced.value && state.waiting.value === 0)) return "loading";
   return waits ? "saving" : "saved";
 }
