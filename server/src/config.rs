@@ -135,6 +135,13 @@ impl Settings {
         if self.people.attempts_per_address == 0 || self.people.attempts_per_name == 0 {
             return Err("people.attempts_per_address and people.attempts_per_name must be at least 1".into());
         }
+        if self.people.attempts_per_name_in_all <= self.people.attempts_per_name {
+            return Err(
+                "people.attempts_per_name_in_all must be larger than people.attempts_per_name; else one address \
+                        can hold back everybody who signs in by a name"
+                    .into(),
+            );
+        }
         self.check_services()?;
         if self.limits.requests_per_address == 0 || self.limits.requests_per_user == 0 {
             return Err("limits.requests_per_address and limits.requests_per_user must be at least 1".into());

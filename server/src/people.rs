@@ -201,7 +201,11 @@ impl People {
             pace: pace::Pace::new(per_address, per_user),
             admin_token: admin_token.as_deref().map(secrets::hash),
             hasher: password::PasswordHasher::new(people.hashing_at_once),
-            attempts: attempts::Attempts::new(people.attempts_per_address, people.attempts_per_name),
+            attempts: attempts::Attempts::new(
+                people.attempts_per_address,
+                people.attempts_per_name,
+                people.attempts_per_name_in_all,
+            ),
             known: Cache::builder()
                 .max_capacity(REMEMBERED)
                 .time_to_live(people.cache_time)

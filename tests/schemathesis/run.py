@@ -96,6 +96,7 @@ def main() -> int:
             CODEROOM_LIMITS_REQUESTS_PER_USER="100000000",
             CODEROOM_PEOPLE_ATTEMPTS_PER_ADDRESS="1000000",
             CODEROOM_PEOPLE_ATTEMPTS_PER_NAME="1000000",
+            CODEROOM_PEOPLE_ATTEMPTS_PER_NAME_IN_ALL="2000000",
         )
         command = [os.environ["CODEROOM_BIN"], "serve", "--listen", f"127.0.0.1:{port}", "--data", f"{folder}/data"]
         with open(f"{folder}/server.log", "wb") as log:

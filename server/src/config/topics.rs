@@ -291,8 +291,10 @@ topic! {
         min_password_length: usize = 8;
         /// Attempts to sign in from one address, each minute.
         attempts_per_address: u32 = 30;
-        /// Attempts to sign in with one name, each minute.
+        /// Attempts to sign in with one name from one address (of IPv6: from one /48 network), each minute.
         attempts_per_name: u32 = 10;
+        /// Attempts to sign in with one name from all addresses together, each minute; beyond it nobody signs in by that name and a password, until fewer try.
+        attempts_per_name_in_all: u32 = 100;
         /// Passwords hashed at once; each takes about 19 MiB and tens of milliseconds of one core.
         hashing_at_once: usize = 2;
         /// For so long a look-up of a token, session or role may be answered from memory. Changes made by this process count at once.

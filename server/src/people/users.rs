@@ -180,7 +180,7 @@ impl People {
         let row = row.ok_or_else(|| WireError::plain(ErrorCode::SignInRequired))?;
         if let Some(hash) = row.opt_text(0).map_err(store_failed)? {
             let key = names::name_key(&identity.name).unwrap_or_default();
-            self.inner.attempts.count_name(&key).map_err(super::SignInError::TooMany)?;
+            self.inner.attempts.count_own(&key).map_err(super::SignInError::TooMany)?;
             if !self.inner.hasher.verify(Some(hash.to_owned()), current.unwrap_or_default()).await? {
                 return Err(WireError::new(ErrorCode::WrongPassword, "The current password is wrong.").into());
             }

@@ -10,6 +10,7 @@ use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
 
 mod elsewhere;
+mod guessing;
 mod late;
 mod limits;
 mod provider;
