@@ -6,6 +6,7 @@ pub mod app;
 pub mod assemble;
 pub mod cli;
 pub mod config;
+mod counted;
 pub mod http;
 pub mod people;
 mod percent;

@@ -41,6 +41,7 @@ use coderoom_protocol::{
 };
 use moka::future::Cache;
 
+pub(crate) use attempts::network_of;
 pub use audit::{Action, AuditFilter};
 pub use changes::AccessChange;
 pub use grant::{Credential, Grant, Right};

@@ -11,7 +11,6 @@ mod control;
 mod drain;
 mod follow_log;
 mod lane;
-mod per_user;
 mod rate;
 mod receive;
 mod requests;

@@ -1,9 +1,9 @@
 //! Accepts connections and serves HTTP/1.1 on them. A connection costs a permit until it ends; without a free one the
-//! next waits in the system's queue. Headers that come too slowly end the connection.
+//! next waits in the system's queue. Who has too many open gets no further one. Headers that come too slowly end the connection.
 
 use std::{
     io,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll},
@@ -23,7 +23,12 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt as _;
 
 use super::tls::Tls;
-use crate::config::Settings;
+use crate::{
+    config::Settings,
+    counted::{Counted, PerKey},
+    http::caller::is_trusted_proxy,
+    people::network_of,
+};
 
 /// Connections that the system keeps for us until we accept them.
 const BACKLOG: u32 = 1024;
@@ -43,6 +48,9 @@ pub(super) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 #[derive(Clone, Debug)]
 pub(super) struct Limits {
     max_connections: usize,
+    /// Of one address; 0: any number.
+    max_per_address: usize,
+    trusted_proxies: Vec<String>,
     header_timeout: Duration,
     write_timeout: Duration,
     /// Cancelled when connections shall end.
@@ -57,6 +65,8 @@ impl Limits {
     pub(super) fn new(settings: &Settings, draining: &CancellationToken, tracker: &TaskTracker) -> Self {
         Self {
             max_connections: settings.server.max_connections,
+            max_per_address: settings.server.max_connections_per_address,
+            trusted_proxies: settings.server.trusted_proxies.clone(),
             header_timeout: settings.server.header_timeout,
             write_timeout: settings.server.write_timeout,
             draining: draining.clone(),
@@ -69,11 +79,21 @@ impl Limits {
     pub(super) fn with_tls(self, tls: Option<Tls>) -> Self {
         Self { tls, ..self }
     }
+
+    /// Counts a connection for the address (of IPv6: the /64 network) that it comes from, unless all of a proxy's users
+    /// come from there; `Err` when it has too many.
+    fn count(&self, open: &PerKey<IpAddr>, peer: IpAddr) -> Result<Option<Counted<IpAddr>>, ()> {
+        if self.max_per_address == 0 || is_trusted_proxy(peer, &self.trusted_proxies) {
+            return Ok(None);
+        }
+        open.count(network_of(peer), self.max_per_address).map(Some).ok_or(())
+    }
 }
 
 /// Accepts until `stop`, then returns; connections live on until the server drains.
 pub(super) async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: CancellationToken) {
     let permits = Arc::new(Semaphore::new(limits.max_connections));
+    let open = PerKey::default();
     loop {
         let permit = tokio::select! {
             () = stop.cancelled() => return,
@@ -86,7 +106,13 @@ pub(super) async fn serve(listener: TcpListener, router: Router, limits: Limits,
         };
         match accepted {
             Ok((stream, peer)) => {
-                let connection = serve_connection(stream, peer, router.clone(), limits.clone(), permit);
+                let Ok(counted) = limits.count(&open, peer.ip()) else {
+                    // It ends before anything of it is read: an answer would cost what is to be saved.
+                    metrics::counter!("coderoom_connections_refused_total").increment(1);
+                    continue;
+                };
+                let place = Place { _permit: permit, _of_address: counted };
+                let connection = serve_connection(stream, peer, router.clone(), limits.clone(), place);
                 limits.tracker.spawn(connection);
             }
             Err(error) => {
@@ -97,21 +123,22 @@ pub(super) async fn serve(listener: TcpListener, router: Router, limits: Limits,
     }
 }
 
-async fn serve_connection(
-    stream: TcpStream,
-    peer: SocketAddr,
-    router: Router,
-    limits: Limits,
-    permit: OwnedSemaphorePermit,
-) {
+/// What a connection takes from others until it is gone.
+#[derive(Debug)]
+struct Place {
+    _permit: OwnedSemaphorePermit,
+    _of_address: Option<Counted<IpAddr>>,
+}
+
+async fn serve_connection(stream: TcpStream, peer: SocketAddr, router: Router, limits: Limits, place: Place) {
     // Small frames must not wait for an acknowledgement of those before them.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY could not be set");
     }
-    let Some(tls) = &limits.tls else { return serve_http(stream, peer, router, limits, permit).await };
+    let Some(tls) = &limits.tls else { return serve_http(stream, peer, router, limits, place).await };
     // A handshake is bounded as the headers are.
     match tokio::time::timeout(limits.header_timeout, tls.accept(stream)).await {
-        Ok(Ok(stream)) => serve_http(stream, peer, router, limits, permit).await,
+        Ok(Ok(stream)) => serve_http(stream, peer, router, limits, place).await,
         Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
         Err(_) => tracing::debug!("a TLS handshake took too long"),
     }
@@ -122,13 +149,13 @@ async fn serve_http<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     peer: SocketAddr,
     router: Router,
     limits: Limits,
-    permit: OwnedSemaphorePermit,
+    place: Place,
 ) {
     let answer = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
         router.clone().oneshot(request.map(Body::new))
     });
-    let stream = CountedStream { stream, patience: limits.write_timeout, stalled: None, _permit: permit };
+    let stream = CountedStream { stream, patience: limits.write_timeout, stalled: None, _place: place };
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
@@ -148,7 +175,7 @@ async fn serve_http<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     }
 }
 
-/// A connection that counts against `server.max_connections` until it is gone, also after it became a WebSocket. It fails when
+/// A connection that counts against `server.max_connections`, and for its address, until it is gone, also after it became a WebSocket. It fails when
 /// its other end takes nothing for too long.
 #[derive(Debug)]
 struct CountedStream<S> {
@@ -156,7 +183,7 @@ struct CountedStream<S> {
     patience: Duration,
     /// Ends when the other end has had its time; `None` while it takes what is sent.
     stalled: Option<Pin<Box<Sleep>>>,
-    _permit: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl<S> CountedStream<S> {
@@ -235,7 +262,8 @@ mod tests {
     async fn what_is_written_and_never_passed_on_ends_the_connection() {
         let permit = Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap();
         let patience = Duration::from_secs(60);
-        let mut stream = CountedStream { stream: Full, patience, stalled: None, _permit: permit };
+        let place = Place { _permit: permit, _of_address: None };
+        let mut stream = CountedStream { stream: Full, patience, stalled: None, _place: place };
         stream.write_all(b"answer").await.unwrap();
         let began = tokio::time::Instant::now();
         assert_eq!(stream.flush().await.unwrap_err().kind(), io::ErrorKind::TimedOut);

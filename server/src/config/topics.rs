@@ -181,6 +181,8 @@ topic! {
         tls_key: Option<PathBuf> = None;
         /// Most connections at once; further ones wait in the system's queue.
         max_connections: usize = 10_000;
+        /// Most connections at once from one address (of IPv6: from one /64 network) that is no trusted proxy; further ones are closed. 0: any number.
+        max_connections_per_address: usize = 5_000;
         /// Time for a request's headers to arrive whole.
         header_timeout: Duration = Duration::from_secs(10);
         /// Time for a request's body to arrive whole, and the longest silence in an upload.

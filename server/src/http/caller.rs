@@ -78,10 +78,13 @@ pub(crate) fn address_of(extensions: &Extensions, headers: &HeaderMap, app: &App
     client_address(peer, headers, &app.settings.server.trusted_proxies)
 }
 
+/// Whether `trusted`, the setting `server.trusted_proxies`, has this address.
+pub(crate) fn is_trusted_proxy(address: IpAddr, trusted: &[String]) -> bool {
+    trusted.iter().any(|text| text.parse::<IpAddr>().is_ok_and(|trusted| trusted == address.to_canonical()))
+}
+
 /// Walks back from the connection's other end as long as trusted proxies vouch for the one before them.
 fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[String]) -> IpAddr {
-    let is_trusted =
-        |address: IpAddr| trusted.iter().any(|text| text.parse::<IpAddr>().is_ok_and(|t| t == address.to_canonical()));
     let forwarded: Vec<&str> = headers
         .get_all("x-forwarded-for")
         .iter()
@@ -91,7 +94,7 @@ fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[String]) -> IpAd
     let mut address = peer;
     for hop in forwarded.iter().rev() {
         let before = hop.trim().parse::<IpAddr>();
-        match (is_trusted(address), before) {
+        match (is_trusted_proxy(address, trusted), before) {
             (true, Ok(before)) => address = before,
             _ => break,
         }

@@ -11,7 +11,7 @@ use axum::{
 };
 use coderoom_protocol::{
     control::SUBPROTOCOL,
-    ids::TaskId,
+    ids::{TaskId, UserId},
     problem::{ErrorCode, WireError},
 };
 use serde::Deserialize;
@@ -21,16 +21,16 @@ use super::{
     authenticate::join_task,
     connection::{self, Door},
     control::Speaker,
-    per_user::{Counted, PerAddress, PerUser},
     receive::RoomDoor,
-    socket::Socket,
+    socket::{Socket, too_many_sockets},
     upgrade::{Upgrade, offered_protocols},
     yjs_door::YjsDoor,
 };
 use crate::{
     app::App,
+    counted::{Counted, PerKey},
     http::{caller::address_of, problem::HttpResult},
-    people::Identity,
+    people::{Identity, network_of},
     rooms::event::Framing,
 };
 
@@ -40,7 +40,7 @@ pub fn routes(app: App) -> Router {
     let attendance = Attendance::default();
     tokio::spawn(attendance.clone().watch(app.clone()));
     Router::new().route("/ws/tasks/{task}", get(room_socket)).route("/yjs/{task}/{*path}", get(second_door)).with_state(
-        Doors { app: Arc::new(app), per_user: PerUser::default(), per_address: PerAddress::default(), attendance },
+        Doors { app: Arc::new(app), per_user: PerKey::default(), per_address: PerKey::default(), attendance },
     )
 }
 
@@ -48,8 +48,8 @@ pub fn routes(app: App) -> Router {
 #[derive(Clone, Debug)]
 struct Doors {
     app: Arc<App>,
-    per_user: PerUser,
-    per_address: PerAddress,
+    per_user: PerKey<UserId>,
+    per_address: PerKey<IpAddr>,
     attendance: Attendance,
 }
 
@@ -62,7 +62,8 @@ impl Doors {
         }
         let address = address_of(&parts.extensions, &parts.headers, app);
         let upgrade = Upgrade::of(parts)?;
-        let of_address = self.per_address.count(address, app.socket_settings.max_per_address)?;
+        let limit = app.socket_settings.max_per_address;
+        let of_address = self.per_address.count(network_of(address), limit).ok_or_else(|| too_many_sockets(limit))?;
         let task = task.parse::<TaskId>().map_err(|_| not_found())?;
         Ok((upgrade, of_address, task))
     }

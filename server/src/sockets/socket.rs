@@ -12,21 +12,26 @@ use std::{
 use bytes::Bytes;
 use coderoom_protocol::{
     ids::{RunId, TaskId, UserId},
-    problem::WireError,
+    problem::{ErrorCode, WireError},
 };
 use tokio::task::AbortHandle;
 
-use super::{
-    SocketSettings,
-    attendance::Attendance,
-    lane::Lane,
-    per_user::{Counted, PerUser},
-};
+use super::{SocketSettings, attendance::Attendance, lane::Lane};
 use crate::{
     app::App,
+    counted::{Counted, PerKey},
     people::Identity,
     rooms::{RoomEvent, RoomHandle, SessionId, event::ConnectionId, outbox::Outbox},
 };
+
+/// Seconds after which a refused client may try again: some socket will have closed by then, or not.
+const AGAIN_S: u64 = 10;
+
+/// The refusal of one socket more than somebody may have.
+pub(super) fn too_many_sockets(limit: usize) -> WireError {
+    let message = format!("You have {limit} connections open, and that is the most. Close one first.");
+    WireError::new(ErrorCode::TooManyRequests, message).retry_after(AGAIN_S)
+}
 
 /// One open socket. Shared by its task, by the requests it made, and by its followers of logs.
 #[derive(Debug)]
@@ -43,7 +48,7 @@ pub(super) struct Socket {
     counted: Mutex<Option<Counted<UserId>>>,
     /// The socket as one of its address.
     _of_address: Counted<IpAddr>,
-    per_user: PerUser,
+    per_user: PerKey<UserId>,
     /// Where its sessions are noted while they are attached.
     pub(super) attendance: Attendance,
     /// What is to be written.
@@ -68,7 +73,7 @@ impl Socket {
     /// A socket that nobody writes to yet. `too_many_requests` when its user has too many already.
     pub(super) fn new(
         app: Arc<App>,
-        (per_user, attendance): (PerUser, Attendance),
+        (per_user, attendance): (PerKey<UserId>, Attendance),
         of_address: Counted<IpAddr>,
         task: TaskId,
         identity: Option<Identity>,
@@ -105,7 +110,8 @@ impl Socket {
     pub(super) fn count_for(&self, user: UserId) -> Result<(), WireError> {
         let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
         if counted.is_none() {
-            *counted = Some(self.per_user.count(user, self.settings().max_per_user)?);
+            let limit = self.settings().max_per_user;
+            *counted = Some(self.per_user.count(user, limit).ok_or_else(|| too_many_sockets(limit))?);
         }
         Ok(())
     }

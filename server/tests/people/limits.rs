@@ -426,3 +426,41 @@ async fn answers_of_the_interface_are_not_kept_by_browsers() {
     let file = format!("/api/v1/tasks/{task}/files/run.py");
     assert_eq!(cached(&file).await, "private, no-cache", "has a tag, and is asked for again each time");
 }
+
+#[tokio::test]
+async fn one_address_has_so_many_connections() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let served = serve(|settings| settings.server.max_connections_per_address = 3).await;
+    let connect = async || {
+        let mut connection = tokio::net::TcpStream::connect(served.server.address).await.unwrap();
+        let sent = connection.write_all(b"GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        let mut answer = [0; 64];
+        // One that is closed with something unread is reset.
+        let read = if sent.is_ok() { connection.read(&mut answer).await.unwrap_or(0) } else { 0 };
+        (read > 0).then_some(connection)
+    };
+    let mut open = Vec::new();
+    for _ in 0..3 {
+        open.push(connect().await.expect("it is served"));
+    }
+    assert!(connect().await.is_none(), "a fourth is closed without an answer");
+    open.pop();
+    let again = tokio::time::timeout(std::time::Duration::from_secs(20), async {
+        while connect().await.is_none() {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    });
+    again.await.expect("one that was closed makes room for another");
+}
+
+#[tokio::test]
+async fn connections_of_a_trusted_proxy_are_not_counted_for_it() {
+    let served = serve(|settings| {
+        settings.server.max_connections_per_address = 1;
+        settings.server.trusted_proxies = vec!["127.0.0.1".into()];
+    })
+    .await;
+    let idle = tokio::net::TcpStream::connect(served.server.address).await.unwrap();
+    assert_eq!(served.me(("authorization", &served.admin_token())).await, StatusCode::OK);
+    drop(idle);
+}

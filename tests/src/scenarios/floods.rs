@@ -108,6 +108,7 @@ pub async fn five_thousand_idle_sockets(deployment: Deployment) {
     let settings = [
         ("CODEROOM_SOCKETS_MAX_PER_USER", "6000"),
         ("CODEROOM_SOCKETS_MAX_PER_ADDRESS", "6000"),
+        ("CODEROOM_SERVER_MAX_CONNECTIONS_PER_ADDRESS", "0"),
         ("CODEROOM_LIMITS_REQUESTS_PER_ADDRESS", "1000000"),
     ];
     let server = Server::start_with(deployment, &settings).await;
