@@ -75,7 +75,7 @@ pub enum TablesError {
     /// The connection broke during commit: it may or may not be stored.
     #[error("outcome of commit unknown: {0}")]
     Unknown(String),
-    /// PostgreSQL has no such character in texts. Who sent the text may be told so in these words.
+    /// PostgreSQL has no such character in texts, so neither twin takes it. Who sent the text may be told so in these words.
     #[error("A text with the character U+0000 cannot be stored or looked for.")]
     Nul,
     /// A fault in a statement or a row; trying again does not help.

@@ -53,18 +53,6 @@ async fn count(tables: &Tables) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn texts_with_nul_are_told_apart_from_faults() {
-    let (_database, tables) = open_fresh().await;
-    tables.execute(CREATE, vec![]).await.unwrap();
-    let refused = tables.execute(INSERT, values![1, "a\0b"]).await;
-    assert!(matches!(refused, Err(TablesError::Nul)), "{refused:?}");
-    let refused = tables.query("SELECT id FROM notes WHERE body = $1", values!["\0"]).await;
-    assert!(matches!(refused, Err(TablesError::Nul)), "{refused:?}");
-    tables.execute(INSERT, values![1, "ab"]).await.unwrap();
-    assert_eq!(count(&tables).await, 1, "nothing of the first was stored, and the connection serves on");
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn restarted_server_is_found_again_by_every_call() {
     let mut server = Postgres::start();
     let tables = Tables::open_postgres(PostgresSettings::new(server.url())).await.unwrap();

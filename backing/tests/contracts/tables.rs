@@ -185,6 +185,19 @@ pub(crate) async fn values_must_match_the_placeholders(tables: &Tables) {
     assert_eq!(ids(tables).await, [0_i64; 0]);
 }
 
+pub(crate) async fn texts_with_nul_are_refused_and_told_apart_from_faults(tables: &Tables) {
+    create(tables, &[NOTES]).await;
+    let refused = tables.execute("INSERT INTO notes (id, body) VALUES ($1, $2)", values![1, "a\0b"]).await;
+    assert!(matches!(refused, Err(TablesError::Nul)), "{refused:?}");
+    let refused = tables.batch(vec![insert(2, "fine"), insert(3, "\0")]).await;
+    assert!(matches!(refused, Err(TablesError::Nul)), "{refused:?}");
+    let refused = tables.query("SELECT id FROM notes WHERE body = $1", values!["\0"]).await;
+    assert!(matches!(refused, Err(TablesError::Nul)), "{refused:?}");
+    let blob = values![4, "fine", &b"a\0b"[..]];
+    tables.execute("INSERT INTO notes (id, body, raw) VALUES ($1, $2, $3)", blob).await.unwrap();
+    assert_eq!(ids(tables).await, [4], "nothing of what was refused is stored, and the connection serves on");
+}
+
 pub(crate) async fn placeholders_may_repeat_and_come_in_any_order(tables: &Tables) {
     create(tables, &[NOTES]).await;
     let statement = Statement::new("INSERT INTO notes (body, id, raw) VALUES ($2, $1, $3)", values![7, "x", &b"y"[..]]);
@@ -321,6 +334,7 @@ macro_rules! every_claim {
             readers_do_not_wait_for_a_writing_transaction,
             broken_constraints_are_told_apart,
             values_must_match_the_placeholders,
+            texts_with_nul_are_refused_and_told_apart_from_faults,
             placeholders_may_repeat_and_come_in_any_order,
             counts_and_sums_are_integers,
             numbers_given_in_batches_are_gapless,

@@ -78,6 +78,8 @@ fn bind(statement: &mut CachedStatement<'_>, values: &[Value]) -> Result<(), Fai
         match value {
             Value::Null => statement.raw_bind_parameter(index, rusqlite::types::Null)?,
             Value::Int(number) => statement.raw_bind_parameter(index, number)?,
+            // SQLite would store it; what one twin refuses the other refuses too.
+            Value::Text(text) if text.contains('\0') => return Err(Failure::Ours(TablesError::Nul)),
             Value::Text(text) => statement.raw_bind_parameter(index, text.as_str())?,
             Value::Blob(bytes) => statement.raw_bind_parameter(index, &bytes[..])?,
         }
