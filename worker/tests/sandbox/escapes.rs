@@ -90,6 +90,21 @@ async fn process_1_cannot_be_ended_from_inside() {
 }
 
 #[tokio::test]
+async fn limits_of_process_1_cannot_be_changed_from_inside() {
+    let Some(bench) = bench().await else { return };
+    let code = "import resource as r, time\n\
+                for kind in (r.RLIMIT_FSIZE, r.RLIMIT_NOFILE, r.RLIMIT_AS, r.RLIMIT_CPU):\n    \
+                    try: r.prlimit(1, kind, (0, 0)); print('CHANGED', kind)\n    \
+                    except PermissionError: pass\n\
+                own = r.getrlimit(r.RLIMIT_NOFILE)\n\
+                r.setrlimit(r.RLIMIT_NOFILE, (64, own[1]))\n\
+                print(r.prlimit(0, r.RLIMIT_NOFILE)[0], 'x' * 100_000, sep='\\n')";
+    let outcome = bench.python(code).await;
+    assert_eq!(outcome.out(), format!("64\n{}\n", "x".repeat(100_000)), "{:?}", outcome.ending);
+    assert_eq!(outcome.ending.exit_code, Some(0));
+}
+
+#[tokio::test]
 async fn supervisor_cannot_be_changed_or_run_again_with_more_rights() {
     let Some(bench) = bench().await else { return };
     let code = "import os, subprocess\n\

@@ -95,6 +95,10 @@ fn denied() -> Result<Rules, BackendError> {
     // Asking for the personality is harmless, and Java does.
     let change = Condition::new(0, Len::Dword, Op::Ne, 0xffff_ffff)?;
     rules.insert(libc::SYS_personality, vec![SeccompRule::new(vec![change])?]);
+    // Limits of another process, unless they are only read: the supervisor would die of a file that may not grow.
+    let of_another = Condition::new(0, Len::Dword, Op::Ne, 0)?;
+    let new_limit = Condition::new(2, Len::Qword, Op::Ne, 0)?;
+    rules.insert(libc::SYS_prlimit64, vec![SeccompRule::new(vec![of_another, new_limit])?]);
     Ok(rules)
 }
 
