@@ -8,6 +8,7 @@ mod follow;
 mod memory;
 mod serve;
 mod settings;
+mod terminal;
 mod upload;
 
 use std::process::ExitCode;
@@ -83,9 +84,12 @@ pub fn main() -> ExitCode {
 
 /// A sentence for the person at the terminal.
 pub(crate) fn say(sentence: &str) {
-    use std::io::Write as _;
+    use std::io::{IsTerminal as _, Write as _};
+    let mut err = std::io::stderr().lock();
+    // Names and what a program said of itself may be in it.
+    let sentence = if err.is_terminal() { terminal::harmless(sentence) } else { sentence.to_owned() };
     // A terminal that is gone is no reason to fail.
-    let _ = writeln!(std::io::stderr().lock(), "coderoom: {sentence}");
+    let _ = writeln!(err, "coderoom: {sentence}");
 }
 
 fn refuse_settings(sentence: &str) -> ExitCode {
@@ -95,8 +99,10 @@ fn refuse_settings(sentence: &str) -> ExitCode {
 
 /// Writes to standard output; a reader that went away early is no failure.
 fn print(text: &str) -> ExitCode {
-    use std::io::Write as _;
-    match std::io::stdout().lock().write_all(text.as_bytes()) {
+    use std::io::{IsTerminal as _, Write as _};
+    let mut out = std::io::stdout().lock();
+    let text = if out.is_terminal() { terminal::harmless(text) } else { text.to_owned() };
+    match out.write_all(text.as_bytes()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => ExitCode::FAILURE,
         _ => ExitCode::SUCCESS,
     }

@@ -33,6 +33,7 @@ scenarios! {
     running::stop_in_every_state,
     running::command_line_runs_a_folder,
     command_line::tail_prints_a_run_to_its_end,
+    command_line::tail_keeps_escapes_from_a_terminal,
     command_line::task_import_makes_a_task_of_a_folder,
     command_line::administrators_reach_every_user_by_name,
     command_line::administrators_see_stop_and_drain,

@@ -16,7 +16,7 @@ use coderoom_protocol::{
 use super::{
     OWN_FAILURE,
     connect::{ConnectFlags, own_settings},
-    follow,
+    follow::{self, How},
     memory::{self, Wishes},
     print, say,
 };
@@ -37,7 +37,18 @@ pub(super) struct RunArgs {
     #[arg(long, value_parser = parse_language)]
     language: Option<Language>,
     #[command(flatten)]
+    screen: ScreenFlags,
+    #[command(flatten)]
     connect: ConnectFlags,
+}
+
+/// What a program may do to the terminal that its log is shown on.
+#[derive(Debug, Args)]
+struct ScreenFlags {
+    /// Send what the program wrote to a terminal as it is. Without it colours, tabs and line ends go through, and what moves
+    /// the cursor, sets titles or asks the terminal is shown as ^[ and the like. Files and pipes always get it as it is.
+    #[arg(long)]
+    raw: bool,
 }
 
 /// `coderoom tail`.
@@ -45,6 +56,8 @@ pub(super) struct RunArgs {
 pub(super) struct TailArgs {
     /// The run's id.
     run: String,
+    #[command(flatten)]
+    screen: ScreenFlags,
     #[command(flatten)]
     connect: ConnectFlags,
 }
@@ -115,14 +128,14 @@ pub(super) async fn run(args: RunArgs) -> anyhow::Result<u8> {
     };
     let wish = SubmitRequest { command, remarks: None };
     let submitted: Submitted = api.post(&format!("/api/v1/tasks/{task}/runs"), &wish).await.context("submit")?;
-    follow::follow(&api, task, submitted.run.id, true).await
+    follow::follow(&api, task, submitted.run.id, How { stops: true, raw: args.screen.raw }).await
 }
 
 pub(super) async fn tail(args: TailArgs) -> anyhow::Result<u8> {
     let api = args.connect.client()?;
     let run: RunId = args.run.parse().map_err(|_| anyhow::anyhow!("{} is not a run's id", args.run))?;
     let run: Run = api.get(&format!("/api/v1/runs/{run}")).await.map_err(anyhow::Error::from).map_err(explain(&api))?;
-    follow::follow(&api, run.task, run.id, false).await
+    follow::follow(&api, run.task, run.id, How { stops: false, raw: args.screen.raw }).await
 }
 
 pub(super) async fn task(command: TaskCommand) -> anyhow::Result<u8> {

@@ -1,7 +1,8 @@
-//! Streams a run's log to this terminal, byte for byte: what the program wrote to standard output goes to ours, standard
-//! error to ours. Survives a broken connection: it goes on at the byte where it was.
+//! Streams a run's log: what the program wrote to standard output goes to ours, standard error to ours, byte for byte but
+//! for what a terminal would obey. Survives a broken connection: it goes on at the byte where it was.
 
 use std::{
+    borrow::Cow,
     io::{IsTerminal as _, Write as _},
     time::Duration,
 };
@@ -15,7 +16,7 @@ use coderoom_protocol::{
     run::Run,
 };
 
-use super::{OWN_FAILURE, say};
+use super::{OWN_FAILURE, say, terminal::Harmless};
 
 /// Pause before connecting again; grows to the second value.
 const RECONNECT: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
@@ -40,15 +41,39 @@ struct Followed {
     said: String,
     /// Whether phases are shown: only to a person.
     shows_phases: bool,
+    screen: Screen,
 }
 
-/// Follows the run to its end and gives the exit code for this process. Ctrl-C stops the run when `stops` says so.
-pub(super) async fn follow(api: &ApiClient, task: TaskId, run: RunId, stops: bool) -> anyhow::Result<u8> {
-    let shows_phases = std::io::stderr().is_terminal();
-    let mut followed = Followed { run, offset: 0, log_ended: false, last: None, said: String::new(), shows_phases };
+/// Where the program's output goes; a filter where that is a terminal.
+#[derive(Debug)]
+struct Screen {
+    out: Option<Harmless>,
+    err: Option<Harmless>,
+}
+
+/// How a run is followed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct How {
+    /// Ctrl-C stops the run.
+    pub(super) stops: bool,
+    /// A terminal gets everything as the program wrote it.
+    pub(super) raw: bool,
+}
+
+/// Follows the run to its end and gives the exit code for this process.
+pub(super) async fn follow(api: &ApiClient, task: TaskId, run: RunId, how: How) -> anyhow::Result<u8> {
+    let mut followed = Followed {
+        run,
+        offset: 0,
+        log_ended: false,
+        last: None,
+        said: String::new(),
+        shows_phases: std::io::stderr().is_terminal(),
+        screen: Screen::new(how.raw),
+    };
     let interrupted = async {
         loop {
-            if tokio::signal::ctrl_c().await.is_err() || !stops {
+            if tokio::signal::ctrl_c().await.is_err() || !how.stops {
                 return;
             }
             say("stopping the run");
@@ -58,10 +83,12 @@ pub(super) async fn follow(api: &ApiClient, task: TaskId, run: RunId, stops: boo
             }
         }
     };
-    tokio::select! {
-        ended = follow_through(api, task, &mut followed) => ended?,
-        () = interrupted => return Ok(130),
-    }
+    let ended = tokio::select! {
+        ended = follow_through(api, task, &mut followed) => Some(ended),
+        () = interrupted => None,
+    };
+    followed.screen.finish();
+    let Some(()) = ended.transpose()? else { return Ok(130) };
     let ended = match followed.last {
         Some(run) if run.state.is_final() => run,
         _ => api.get(&format!("/api/v1/runs/{run}")).await.context("read how the run ended")?,
@@ -130,7 +157,7 @@ impl Followed {
                 };
                 // After a new connection a piece may begin before what is missing.
                 let seen = usize::try_from(self.offset.saturating_sub(offset)).unwrap_or(usize::MAX);
-                write(stream, bytes.get(seen..).unwrap_or_default());
+                self.screen.write(stream, bytes.get(seen..).unwrap_or_default());
                 self.offset = self.offset.max(end);
             }
             ServerMessage::LogEnd { run, .. } if run == self.run => self.log_ended = true,
@@ -153,16 +180,43 @@ impl Followed {
     }
 }
 
-/// What the program wrote goes where it wrote it; what was written about it goes to standard error.
-fn write(stream: LogStream, bytes: &[u8]) {
-    // A reader that went away (`| head`) is no reason to stop the run.
-    let _ = match stream {
-        LogStream::Out => {
-            let mut out = std::io::stdout().lock();
-            out.write_all(bytes).and_then(|()| out.flush())
+impl Screen {
+    fn new(raw: bool) -> Self {
+        let filter = |is_terminal: bool| (is_terminal && !raw).then(Harmless::default);
+        Self { out: filter(std::io::stdout().is_terminal()), err: filter(std::io::stderr().is_terminal()) }
+    }
+
+    /// What the program wrote goes where it wrote it; what was written about it goes to standard error.
+    fn write(&mut self, stream: LogStream, bytes: &[u8]) {
+        match stream {
+            LogStream::Out => print_out(&shown(&mut self.out, bytes)),
+            LogStream::Err | LogStream::Sys => print_err(&shown(&mut self.err, bytes)),
         }
-        LogStream::Err | LogStream::Sys => std::io::stderr().lock().write_all(bytes),
-    };
+    }
+
+    /// Nothing follows.
+    fn finish(&mut self) {
+        print_out(&self.out.as_mut().map(Harmless::finish).unwrap_or_default());
+        print_err(&self.err.as_mut().map(Harmless::finish).unwrap_or_default());
+    }
+}
+
+fn shown<'a>(filter: &mut Option<Harmless>, bytes: &'a [u8]) -> Cow<'a, [u8]> {
+    match filter {
+        Some(filter) => filter.pass(bytes).into(),
+        None => bytes.into(),
+    }
+}
+
+// A reader that went away (`| head`) is no reason to stop the run.
+
+fn print_out(bytes: &[u8]) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(bytes).and_then(|()| out.flush());
+}
+
+fn print_err(bytes: &[u8]) {
+    let _ = std::io::stderr().lock().write_all(bytes);
 }
 
 /// The program's exit code, 128 + the signal that ended it, or our own failure, with a sentence that says why.

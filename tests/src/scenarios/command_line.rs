@@ -50,6 +50,31 @@ pub async fn tail_prints_a_run_to_its_end(deployment: Deployment) {
     assert_eq!(nothing.status.code(), Some(125), "a failure of our own");
 }
 
+/// On a terminal `coderoom tail` shows what a terminal would obey, but for colours; with `--raw`, and into a pipe, it is as the
+/// program wrote it.
+pub async fn tail_keeps_escapes_from_a_terminal(deployment: Deployment) {
+    let server = Server::start(deployment).await;
+    let person = Person::admin(&server);
+    let task = person.create_task("escapes", "python").await;
+    let program = r"printf '\033]0;title\007\033[31mred\033[0m \033[2J'; printf '\033['; sleep 0.3; printf '6n.\n'";
+    let run = person.submit(task, Some(program)).await;
+    person.wait_for_end(run).await;
+    let written = "\x1b]0;title\x07\x1b[31mred\x1b[0m \x1b[2J\x1b[6n.\n";
+    let at_terminal = async |flags: &str| {
+        let coderoom = binaries().join("coderoom");
+        let line = format!("{} tail {run} {flags} --server {} --token {ADMIN_TOKEN}", coderoom.display(), server.url());
+        let mut command = Command::new("script");
+        command.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
+        let output = tokio::task::spawn_blocking(move || command.output()).await.expect("the command ends");
+        String::from_utf8(output.expect("script starts").stdout).expect("text").replace("\r\n", "\n")
+    };
+    let shown = at_terminal("").await;
+    assert!(shown.contains("^[]0;title^G\x1b[31mred\x1b[0m ^[[2J^[[6n.\n"), "{shown:?}");
+    let raw = at_terminal("--raw").await;
+    assert!(raw.contains(written), "{raw:?}");
+    assert_eq!(printed(&server, &["tail", &run.to_string()]).await, written);
+}
+
 /// `coderoom task import` makes a task of a folder, with its files, name and language, and prints the task's id.
 pub async fn task_import_makes_a_task_of_a_folder(deployment: Deployment) {
     let server = Server::start(deployment).await;
