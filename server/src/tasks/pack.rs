@@ -299,3 +299,27 @@ impl Write for PieceWriter {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zip_whose_reader_left_is_told_once_and_then_writes_for_nobody() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let (pieces, incoming) = mpsc::channel(1);
+        drop(incoming);
+        let _within = runtime.enter();
+        let (runtime, piece) = (runtime.handle().clone(), Vec::with_capacity(PIECE_BYTES));
+        let mut out = PieceWriter { pieces, runtime, piece, gone: false };
+        let bytes = vec![b'x'; PIECE_BYTES];
+        assert_eq!(out.write_all(&bytes).unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+        // A zip that is dropped ends itself, and prints when that fails.
+        for _ in 0..3 {
+            out.write_all(&bytes).unwrap();
+            out.flush().unwrap();
+        }
+        out.send().unwrap();
+        assert!(out.piece.is_empty());
+    }
+}

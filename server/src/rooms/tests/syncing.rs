@@ -71,6 +71,28 @@ async fn slow_reader_gets_one_diff_for_all_it_missed() {
 }
 
 #[tokio::test]
+async fn states_that_are_asked_for_and_not_read_are_encoded_few_times() {
+    let counters = Counters::default();
+    let _counting = counters.begin();
+    let node = Node::start(RoomSettings::default()).await;
+    let file = node.file(&"line of text\n".repeat(3_000)).await;
+    let limits = OutboxLimits { edits_bytes: 100_000, hard_bytes: 10_000_000 };
+    let mut asker = node.client_with(Place::File(file), Role::Viewer, node.user, Door::Room, limits).await;
+    asker.answers_step1 = false;
+    // Each with another vector, so that no answer is remembered.
+    for clock in 1..=100 {
+        let state_vector = vec![1, 5, clock].into();
+        asker.send(RoomEvent::SyncStep1 { session: asker.id, state_vector }).await;
+    }
+    node.rooms.barrier(node.task).await.unwrap();
+    let encoded = counters.get("coderoom_documents_encoded_total");
+    assert!((1..=5).contains(&encoded), "{encoded}");
+    assert!(asker.outbox.queued_bytes() < 300_000, "{} bytes are queued", asker.outbox.queued_bytes());
+    asker.send_step1().await;
+    asker.wait("step 2", |client| client.text().len() == 39_000).await;
+}
+
+#[tokio::test]
 async fn refused_first_sync_comes_when_the_socket_has_drained() {
     let node = Node::start(RoomSettings::default()).await;
     let file = node.file("text").await;
