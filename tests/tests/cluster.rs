@@ -36,6 +36,7 @@ scenarios! {
     running::default_tasks_run(Cluster),
     running::two_submits_at_once(Cluster),
     running::stop_in_every_state(Cluster),
+    running::suspension_ends_what_somebody_runs(Cluster),
     strangers::strangers_get_404(Cluster),
     strangers::hostile_updates_harm_nobody(Cluster),
     strangers::texts_with_nul_fail_nothing(Cluster),

@@ -31,6 +31,7 @@ scenarios! {
     running::default_tasks_run,
     running::two_submits_at_once,
     running::stop_in_every_state,
+    running::suspension_ends_what_somebody_runs,
     running::command_line_runs_a_folder,
     command_line::tail_prints_a_run_to_its_end,
     command_line::tail_keeps_escapes_from_a_terminal,

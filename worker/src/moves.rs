@@ -43,18 +43,20 @@ pub(crate) struct Outcome {
     pub(crate) sandbox: Option<String>,
 }
 
-/// 1→5, or the wish to stop into the row of a running run. The first wish stays.
-pub(crate) async fn stop(runs: &Runs, run: RunId, by: UserId) -> Result<Stop> {
-    let now = runs.clock().now_ms();
+/// 1→5, or the wish to stop into the row of a running run, with a sentence about why. The first wish stays.
+pub(crate) async fn stop(runs: &Runs, run: RunId, by: UserId, why: Option<&str>) -> Result<Stop> {
+    let (now, why) = (runs.clock().now_ms(), why.map(str::to_owned));
     let queued = Statement::new(
-        "UPDATE runs SET state = 5, phase = 'ended', reason = $3, log_sha256 = $5, stop_by = $2, stop_at = $4, ended_at = $4
+        "UPDATE runs SET state = 5, phase = 'ended', reason = $3, detail = $6, log_sha256 = $5, stop_by = $2, stop_at = $4,
+             ended_at = $4
          WHERE id = $1 AND state = 1 RETURNING id",
-        values![run.to_string(), by.to_string(), Reason::StoppedBy.as_str(), now, EMPTY_SHA256],
+        values![run.to_string(), by.to_string(), Reason::StoppedBy.as_str(), now, EMPTY_SHA256, why.clone()],
     );
     let running = Statement::new(
-        "UPDATE runs SET stop_by = coalesce(stop_by, $2), stop_at = coalesce(stop_at, $3)
+        "UPDATE runs SET stop_by = coalesce(stop_by, $2), stop_at = coalesce(stop_at, $3),
+             detail = CASE WHEN stop_at IS NULL THEN $4 ELSE detail END
          WHERE id = $1 AND state = 2 RETURNING id",
-        values![run.to_string(), by.to_string(), now],
+        values![run.to_string(), by.to_string(), now, why],
     );
     let rows = runs.tables().batch(vec![queued, running]).await?;
     Ok(match rows.iter().map(Vec::is_empty).collect::<Vec<_>>()[..] {
@@ -93,7 +95,7 @@ pub(crate) async fn finish(runs: &Runs, run: RunId, owner: &str, outcome: &Outco
     let reason = outcome.reason.unwrap_or(Reason::Internal);
     let sql = "UPDATE runs SET state = CASE WHEN stop_at IS NULL THEN CAST($3 AS BIGINT) ELSE 5 END,
                    reason = CASE WHEN stop_at IS NULL THEN $4 ELSE $5 END,
-                   detail = CASE WHEN stop_at IS NULL THEN $6 ELSE NULL END,
+                   detail = CASE WHEN stop_at IS NULL THEN $6 ELSE detail END,
                    phase = 'ended', exit_code = $7, signal = $8, peak_memory_bytes = $9, cpu_ms = $10, log_bytes = $11,
                    log_sha256 = $12, log_truncated = $13, output_key = $14, lease_owner = NULL,
                    started_at = coalesce(started_at, $16), sandbox = coalesce(sandbox, $17),

@@ -33,7 +33,7 @@ pub(super) enum AdminCommand {
         #[command(flatten)]
         connect: ConnectFlags,
     },
-    /// Suspend a user: nothing lets them in any more, and what they have open ends.
+    /// Suspend a user: nothing lets them in any more, what they have open ends, and their runs are stopped.
     Suspend(OneUser),
     /// Let a suspended user in again.
     Resume(OneUser),

@@ -68,7 +68,11 @@ async fn create_user(
     Ok((StatusCode::CREATED, Json(line(user))))
 }
 
-/// Suspends a user: nothing lets them in any more, and their sessions end.
+/// What is said of runs that ended because their user was suspended.
+const SUSPENDED: &str = "Whoever submitted it was suspended.";
+
+/// Suspends a user: nothing lets them in any more, their sessions end, and their runs are stopped. Asking again does again what
+/// may have failed.
 #[utoipa::path(post, path = "/users/{user}/suspend", tag = "people", params(("user" = String, Path, description = "id or name")),
     responses((status = 200, body = UserLine), (status = 403, description = "not_allowed"), (status = 404, description = "not_found")))]
 async fn suspend_user(
@@ -79,6 +83,10 @@ async fn suspend_user(
     let user = app.people.user(&user).await?.ok_or(ErrorCode::NotFound)?;
     let user = app.people.set_suspended(&by, user.id, true).await?;
     app.people.note(by.user, Action::Admin, None, &format!("suspend {}", user.name)).await;
+    for run in app.runs.stop_all_of(user.id, by.user, SUSPENDED).await? {
+        let detail = format!("{}, since {} was suspended", run.id, user.name);
+        app.people.note(by.user, Action::Stop, Some(run.task), &detail).await;
+    }
     Ok(Json(line(user)))
 }
 

@@ -3,7 +3,7 @@
 use std::{path::Path, process::Command};
 
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     person::Person,
@@ -106,4 +106,29 @@ pub async fn command_line_runs_a_folder(deployment: Deployment) {
     }
     let tasks = Person::admin(&server).json(Method::GET, "/api/v1/tasks", &json!(null)).await;
     assert_eq!(tasks["tasks"].as_array().map(Vec::len), Some(1), "the second time updates the same task: {tasks}");
+}
+
+/// What somebody runs ends within a second when they are suspended, with the reason, and the audit log says so.
+pub async fn suspension_ends_what_somebody_runs(deployment: Deployment) {
+    let server = Server::start(deployment).await;
+    let admin = Person::admin(&server);
+    let (owner, id) = admin.another("owner").await;
+    let task = owner.create_task("long", "python").await;
+    let run = owner.submit(task, Some("echo began; sleep 100")).await;
+    crate::wait::until(async || match owner.log(run).await.as_slice() {
+        b"began\n" => Ok(()),
+        log => Err(format!("log is {:?}", String::from_utf8_lossy(log))),
+    })
+    .await;
+    let began = std::time::Instant::now();
+    admin.json(Method::POST, &format!("/api/v1/users/{id}/suspend"), &Value::Null).await;
+    let ended = admin.wait_for_end(run).await;
+    // A second on an idle machine, and far less than the program has when it does not listen.
+    assert!(began.elapsed().as_millis() < 4_000, "stopping took {:?}", began.elapsed());
+    assert_eq!((&ended["state"], &ended["reason"]), (&json!(5), &json!("stopped_by")), "{ended}");
+    assert_eq!(ended["message"], "Stopped by admin. Whoever submitted it was suspended.");
+    let audit = admin.json(Method::GET, &format!("/api/v1/tasks/{task}/audit"), &Value::Null).await;
+    let newest = &audit["lines"][0];
+    assert_eq!((&newest["action"], &newest["user_name"]), (&json!("stop"), &json!("admin")), "{audit}");
+    assert_eq!(newest["detail"], format!("{run}, since owner was suspended"));
 }

@@ -60,6 +60,27 @@ async fn what_is_left_in_output_is_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn all_runs_of_a_user_are_stopped_with_the_reason() {
+    let place = Place::with(|settings| settings.max_running_per_user = 1).await;
+    let (ana, bo) = (place.user("Ana").await, place.user("Bo").await);
+    let _engine = place.engine(|_| ()).await;
+    let running = place.submit_alone(ana, "echo begun; exec sleep 100").await;
+    let of_bo = place.submit_alone(bo, "echo begun; exec sleep 100").await;
+    place.printed(running).await;
+    place.printed(of_bo).await;
+    let waiting = place.submit_alone(ana, "echo never").await;
+    let stopped = place.runs.stop_all_of(ana, bo, "Ana was suspended.").await.unwrap();
+    assert_eq!(stopped.iter().map(|run| run.id).collect::<Vec<_>>(), [running, waiting]);
+    for run in [running, waiting] {
+        let run = place.ended(run).await;
+        assert_eq!((run.state, run.reason), (RunState::Stopped, Some(Reason::StoppedBy)));
+        assert_eq!(run.message.as_deref(), Some("Stopped by Bo. Ana was suspended."));
+    }
+    assert_eq!(place.run(of_bo).await.state, RunState::Running, "those of others go on");
+    assert_eq!(place.runs.stop_all_of(ana, bo, "again").await.unwrap(), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn running_program_is_stopped_within_a_second_and_keeps_its_log() {
     let place = Place::new().await;
     let (ana, bo) = (place.user("Ana").await, place.user("Bo").await);
