@@ -37,6 +37,7 @@ scenarios! {
     running::two_submits_at_once(Cluster),
     running::stop_in_every_state(Cluster),
     running::suspension_ends_what_somebody_runs(Cluster),
+    running::outputs_count_as_storage(Cluster),
     strangers::strangers_get_404(Cluster),
     strangers::hostile_updates_harm_nobody(Cluster),
     strangers::texts_with_nul_fail_nothing(Cluster),

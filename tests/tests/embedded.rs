@@ -32,6 +32,7 @@ scenarios! {
     running::two_submits_at_once,
     running::stop_in_every_state,
     running::suspension_ends_what_somebody_runs,
+    running::outputs_count_as_storage,
     running::command_line_runs_a_folder,
     command_line::tail_prints_a_run_to_its_end,
     command_line::tail_keeps_escapes_from_a_terminal,

@@ -17,4 +17,5 @@ mod reconcile;
 pub mod runs;
 pub mod schema;
 pub mod snapshot;
+pub mod storage;
 pub mod supervisor;

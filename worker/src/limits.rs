@@ -18,6 +18,8 @@ pub struct RunSettings {
     pub max_running_runs: u32,
     /// Time a run may wait in the queue in milliseconds; then it fails with `waited_too_long`. Default one hour.
     pub max_wait_ms: u64,
+    /// Bytes that all tasks of one maker may have, with outputs; an output beyond it is not kept. Default: any number.
+    pub max_storage_bytes: u64,
     /// Longest command line in bytes. Default 4096.
     pub max_command_bytes: usize,
     /// Longest remark in bytes. Default 4096.
@@ -40,6 +42,7 @@ impl RunSettings {
             max_running_per_user: 2,
             max_running_runs: 256,
             max_wait_ms: 3_600_000,
+            max_storage_bytes: u64::MAX,
             max_command_bytes: 4096,
             max_remarks_bytes: 4096,
             snapshot_memory_bytes: 4 << 20,

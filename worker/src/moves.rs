@@ -39,6 +39,9 @@ pub(crate) struct Outcome {
     pub(crate) log_sha256: String,
     pub(crate) log_truncated: bool,
     pub(crate) output_key: Option<String>,
+    pub(crate) output_bytes: u64,
+    /// Why its output was not kept, as sentences for people.
+    pub(crate) output_lost: Option<String>,
     pub(crate) started_at: Option<i64>,
     pub(crate) sandbox: Option<String>,
 }
@@ -95,9 +98,9 @@ pub(crate) async fn finish(runs: &Runs, run: RunId, owner: &str, outcome: &Outco
     let reason = outcome.reason.unwrap_or(Reason::Internal);
     let sql = "UPDATE runs SET state = CASE WHEN stop_at IS NULL THEN CAST($3 AS BIGINT) ELSE 5 END,
                    reason = CASE WHEN stop_at IS NULL THEN $4 ELSE $5 END,
-                   detail = CASE WHEN stop_at IS NULL THEN $6 ELSE detail END,
+                   detail = CASE WHEN stop_at IS NULL THEN $6 ELSE coalesce(detail, $19) END,
                    phase = 'ended', exit_code = $7, signal = $8, peak_memory_bytes = $9, cpu_ms = $10, log_bytes = $11,
-                   log_sha256 = $12, log_truncated = $13, output_key = $14, lease_owner = NULL,
+                   log_sha256 = $12, log_truncated = $13, output_key = $14, output_bytes = $18, lease_owner = NULL,
                    started_at = coalesce(started_at, $16), sandbox = coalesce(sandbox, $17),
                    ended_at = CASE WHEN coalesce(started_at, $16) > $15 THEN coalesce(started_at, $16) ELSE $15 END
                WHERE id = $1 AND state = 2 AND lease_owner = $2 RETURNING state";
@@ -107,7 +110,11 @@ pub(crate) async fn finish(runs: &Runs, run: RunId, owner: &str, outcome: &Outco
         i64::from(u8::from(natural)),
         reason.as_str(),
         Reason::StoppedBy.as_str(),
-        outcome.detail.clone(),
+        [&outcome.output_lost, &outcome.detail]
+            .into_iter()
+            .flatten()
+            .cloned()
+            .reduce(|lost, detail| lost + " " + &detail),
         outcome.exit_code,
         outcome.signal,
         outcome.peak_memory_bytes.map(stored),
@@ -119,6 +126,8 @@ pub(crate) async fn finish(runs: &Runs, run: RunId, owner: &str, outcome: &Outco
         runs.clock().now_ms(),
         outcome.started_at,
         outcome.sandbox.clone(),
+        stored(outcome.output_bytes),
+        outcome.output_lost.clone(),
     ];
     let rows = runs.tables().batch(vec![Statement::new(sql, values)]).await?;
     let Some(row) = rows.first().and_then(|rows| rows.first()) else { return Ok(None) };

@@ -28,6 +28,7 @@ pub const MIGRATIONS: &[Migration] = &[
     change!(10, "0010_lasting_roles"),
     change!(11, "0011_document_clients"),
     change!(12, "0012_role_decisions"),
+    change!(13, "0013_output_bytes"),
 ];
 
 #[cfg(test)]

@@ -56,6 +56,7 @@ pub(super) fn run_settings(settings: &Settings, scratch: PathBuf) -> RunSettings
         max_running_per_user: runs.max_running_per_user,
         max_running_runs: runs.max_running,
         max_wait_ms: ms(runs.max_wait),
+        max_storage_bytes: settings.limits.max_storage_per_user.0,
         limits: RunLimits {
             wall_ms: ms(runs.max_time),
             memory_bytes: runs.memory.0,

@@ -211,7 +211,7 @@ topic! {
         max_files: u64 = 50_000;
         /// Most tasks that one user makes.
         max_tasks_per_user: u64 = 10_000;
-        /// All files of the tasks that one user made, together; nothing is made or uploaded beyond it.
+        /// All files of the tasks that one user made and what runs left in `output/`, together; nothing is made, uploaded or kept of an output beyond it. Workers need it too.
         max_storage_per_user: ByteSize = ByteSize::gib(100);
         /// Logs of the runs that one user submits within 24 hours, together; no run is submitted beyond it.
         max_logs_per_user: ByteSize = ByteSize::gib(10);

@@ -6,6 +6,7 @@ use coderoom_protocol::{
     people::UserUsage,
     problem::{ErrorCode, WireError},
 };
+use coderoom_worker::storage;
 
 use super::{People, store_failed};
 
@@ -20,7 +21,7 @@ const LOGS_AGAIN_S: u64 = 3600;
 pub struct Quota {
     /// Tasks they made.
     pub tasks: u64,
-    /// Bytes of all files in them.
+    /// Bytes of all files in them, and of what their runs left in `output/`.
     pub storage_bytes: u64,
     /// Bytes of logs of the runs that they submitted within a day.
     pub log_bytes_per_day: u64,
@@ -37,13 +38,13 @@ impl People {
     pub async fn usage(&self, user: UserId) -> Result<UserUsage, WireError> {
         let day_ago = self.inner.clock.now_ms() - DAY_MS;
         let sql = "SELECT (SELECT count(*) FROM tasks WHERE created_by = $1 AND import_of IS NULL), \
-                   (SELECT CAST(COALESCE(sum(f.size), 0) AS BIGINT) FROM files f JOIN tasks t ON t.id = f.task_id \
-                    WHERE t.created_by = $1), \
+                   @storage, \
                    (SELECT count(*) FROM runs WHERE user_id = $1 AND state IN (1, 2)), \
                    (SELECT count(*) FROM runs WHERE user_id = $1), \
                    (SELECT CAST(COALESCE(sum(log_bytes), 0) AS BIGINT) FROM runs WHERE user_id = $1 AND submitted_at > $2), \
                    (SELECT count(*) FROM tokens WHERE user_id = $1), \
                    (SELECT count(*) FROM sessions WHERE user_id = $1)";
+        let sql = sql.replace("@storage", &storage::bytes_of("$1"));
         let row = self.inner.tables.query_opt(sql, values![user.to_string(), day_ago]).await.map_err(store_failed)?;
         let row = row.ok_or_else(|| WireError::plain(ErrorCode::Internal))?;
         let number = |column| row.uint(column).map_err(store_failed);
@@ -90,11 +91,9 @@ impl People {
     }
 }
 
-/// Refuses when all tasks of the maker of a task have `most` bytes together (`quota_reached`). Files of an import that has not come over
-/// yet do not count.
+/// Refuses when all tasks of the maker of a task have `most` bytes together (`quota_reached`).
 pub(crate) async fn check_storage(tables: &Tables, task: TaskId, most: u64) -> Result<(), WireError> {
-    let sql = "SELECT CAST(COALESCE(sum(f.size), 0) AS BIGINT) FROM files f JOIN tasks t ON t.id = f.task_id \
-               WHERE t.import_of IS NULL AND t.created_by = (SELECT created_by FROM tasks WHERE id = $1)";
+    let sql = format!("SELECT {}", storage::bytes_of("(SELECT created_by FROM tasks WHERE id = $1)"));
     let row = tables.query_opt(sql, values![task.to_string()]).await.map_err(store_failed)?;
     check_bytes(row.map_or(Ok(0), |row| row.uint(0)).map_err(store_failed)?, most)
 }
@@ -103,6 +102,8 @@ fn check_bytes(bytes: u64, most: u64) -> Result<(), WireError> {
     if bytes < most {
         return Ok(());
     }
-    let text = format!("All tasks of one maker may have {most} bytes; these have {bytes}. Delete files first.");
+    let text = format!(
+        "All tasks of one maker may have {most} bytes, with what runs left in output/; these have {bytes}. Delete files or tasks first."
+    );
     Err(WireError::new(ErrorCode::QuotaReached, text))
 }

@@ -132,3 +132,30 @@ pub async fn suspension_ends_what_somebody_runs(deployment: Deployment) {
     assert_eq!((&newest["action"], &newest["user_name"]), (&json!("stop"), &json!("admin")), "{audit}");
     assert_eq!(newest["detail"], format!("{run}, since owner was suspended"));
 }
+
+/// What a run leaves in `output/` counts as storage of who made its task, whoever runs it.
+pub async fn outputs_count_as_storage(deployment: Deployment) {
+    let settings = [("CODEROOM_LIMITS_MAX_STORAGE_PER_USER", "20KiB")];
+    let server = Server::start_with(deployment, &settings).await;
+    let admin = Person::admin(&server);
+    let (owner, id) = admin.another("owner").await;
+    let task = owner.create_task("output", "python").await;
+    let usage = async || {
+        let usage = admin.json(Method::GET, &format!("/api/v1/users/{id}/usage"), &Value::Null).await;
+        usage["storage_bytes"].as_u64().expect("a number")
+    };
+    let before = usage().await;
+    let command = "mkdir output && head -c 15000 /dev/urandom > output/noise";
+    let kept = admin.submit(task, Some(command)).await;
+    assert_eq!(admin.wait_for_end(kept).await["has_output"], true);
+    let after = usage().await;
+    assert!((before + 15_000..20 << 10).contains(&after), "{before} {after}");
+    let lost = owner.submit(task, Some(command)).await;
+    let lost = owner.wait_for_end(lost).await;
+    assert_eq!((&lost["state"], &lost["has_output"]), (&json!(3), &json!(false)), "{lost}");
+    assert!(lost["message"].as_str().is_some_and(|said| said.contains("was not kept")), "{lost}");
+    assert_eq!(usage().await, after);
+    owner.send_bytes(Method::PUT, &format!("/api/v1/tasks/{task}/files/more.bin"), vec![0; 6000]).await;
+    let refused = owner.send_bytes(Method::PUT, &format!("/api/v1/tasks/{task}/files/last.bin"), vec![0; 10]).await;
+    assert_eq!(refused.status(), 409, "what outputs take is not there for files");
+}

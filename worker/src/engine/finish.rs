@@ -22,6 +22,7 @@ use crate::{
     log::write::{Closed, LogWriter},
     moves::{self, Outcome},
     snapshot::output_key,
+    storage,
 };
 
 /// Opens the log of a run, however long the services take; `None` when it never can be.
@@ -33,7 +34,7 @@ pub(super) async fn open_log(shared: &Shared, run: RunId) -> Option<Log> {
 pub(super) async fn without_execution(shared: &Shared, run: RunId, log: Log, reason: Reason, detail: Option<String>) {
     match close_log(shared, run, log).await {
         Some(closed) => {
-            conclude(shared, run, closed, &Note::default(), ending_of(reason, detail), None).await;
+            conclude(shared, run, closed, &Note::default(), ending_of(reason, detail), Output::default()).await;
         }
         None => without_log(shared, run, None).await,
     }
@@ -47,7 +48,7 @@ pub(super) async fn without_log(shared: &Shared, run: RunId, execution: Option<E
     }
     let closed = Closed { size: 0, sha256: moves::EMPTY_SHA256.to_owned() };
     let ending = ending_of(Reason::Internal, Some("Its log could not be stored.".into()));
-    let over = conclude(shared, run, closed, &Note::default(), ending, None).await;
+    let over = conclude(shared, run, closed, &Note::default(), ending, Output::default()).await;
     if let Some(execution) = execution.filter(|_| over) {
         execution.remove().await;
     }
@@ -81,48 +82,81 @@ async fn close_log(shared: &Shared, run: RunId, log: Log) -> Option<Closed> {
     }
 }
 
-/// Key of the stored archive of `output/`, if there is one.
-async fn store_output(shared: &Shared, request: &StartRequest, execution: &Execution) -> Option<String> {
-    let objects = shared.runs.objects();
-    let most = request.limits.output_bytes.saturating_mul(2);
-    let too_large = |size: u64| {
-        if size > most {
-            tracing::warn!(run.id = %request.run, size, "an output archive is larger than it may be and is not kept");
-        }
-        size > most
-    };
-    match execution.output_archive().await? {
-        OutputArchive::File(archive) => {
-            if too_large(tokio::fs::metadata(&archive).await.ok()?.len()) {
-                return None;
-            }
-            let key = output_key(request.run);
-            patiently(request.run, "store output", || async {
-                Ok(objects.put_file(&key, &archive).await.map(|_| ())?)
-            })
-            .await?;
-            Some(key)
-        }
-        OutputArchive::Stored(key) => {
-            let size = patiently(request.run, "look for output", || async { Ok(objects.size(&key).await?) }).await??;
-            if too_large(size) {
-                patiently(request.run, "delete output", || async { Ok(objects.delete(&key).await?) }).await;
-                return None;
-            }
-            Some(key)
-        }
+/// What became of what a run left in `output/`.
+#[derive(Debug, Default)]
+struct Output {
+    /// Key of the stored archive.
+    key: Option<String>,
+    /// Its size.
+    bytes: u64,
+    /// Why there is none though there was something to keep, as sentences for people.
+    lost: Option<String>,
+}
+
+impl Output {
+    fn lost(why: String) -> Self {
+        Self { lost: Some(why), ..Self::default() }
     }
 }
 
+/// Stores the archive of `output/`, if there is one, it is no larger than it may be, and there is room for it.
+async fn store_output(shared: &Shared, request: &StartRequest, execution: &Execution) -> Output {
+    match execution.output_archive().await {
+        None => Output::default(),
+        Some(archive) => keep_output(shared, request, archive).await.unwrap_or_default(),
+    }
+}
+
+/// `None`: it is gone, or cannot be stored for good.
+async fn keep_output(shared: &Shared, request: &StartRequest, archive: OutputArchive) -> Option<Output> {
+    let (run, objects) = (request.run, shared.runs.objects());
+    let bytes = match &archive {
+        OutputArchive::File(archive) => tokio::fs::metadata(archive).await.ok()?.len(),
+        OutputArchive::Stored(key) => {
+            patiently(run, "look for output", || async { Ok(objects.size(key).await?) }).await??
+        }
+    };
+    let refused = patiently(run, "look for room", || refuse_output(shared, request, bytes)).await?;
+    if let Some(why) = refused {
+        if let OutputArchive::Stored(key) = &archive {
+            patiently(run, "delete output", || async { Ok(objects.delete(key).await?) }).await;
+        }
+        return Some(Output::lost(why));
+    }
+    let key = match archive {
+        OutputArchive::Stored(key) => key,
+        OutputArchive::File(archive) => {
+            let key = output_key(run);
+            patiently(run, "store output", || async { Ok(objects.put_file(&key, &archive).await.map(|_| ())?) })
+                .await?;
+            key
+        }
+    };
+    Some(Output { key: Some(key), bytes, lost: None })
+}
+
+/// Why an output of so many bytes is not kept; `None`: it is.
+async fn refuse_output(shared: &Shared, request: &StartRequest, bytes: u64) -> Result<Option<String>> {
+    if bytes > request.limits.output_bytes.saturating_mul(2) {
+        tracing::warn!(run.id = %request.run, size = bytes, "an output archive is larger than it may be and is not kept");
+        return Ok(Some(format!("Its output of {bytes} bytes is larger than it may be and was not kept.")));
+    }
+    let most = shared.runs.settings().max_storage_bytes;
+    if most == u64::MAX {
+        return Ok(None);
+    }
+    let stored = storage::of_maker(shared.runs.tables(), request.task).await?;
+    let fits = stored.checked_add(bytes).is_some_and(|after| after <= most);
+    Ok((!fits).then(|| {
+        format!(
+            "Its output of {bytes} bytes was not kept: all tasks of one maker may have {most} bytes, and these have {stored}. \
+             Delete files or tasks first."
+        )
+    }))
+}
+
 /// Moves the state and tells everybody. Whether the run has ended, so that its traces may go.
-async fn conclude(
-    shared: &Shared,
-    run: RunId,
-    closed: Closed,
-    note: &Note,
-    ending: Ending,
-    output_key: Option<String>,
-) -> bool {
+async fn conclude(shared: &Shared, run: RunId, closed: Closed, note: &Note, ending: Ending, output: Output) -> bool {
     let outcome = Outcome {
         reason: Some(ending.reason),
         detail: ending.detail,
@@ -133,7 +167,9 @@ async fn conclude(
         log_bytes: closed.size,
         log_sha256: closed.sha256,
         log_truncated: ending.truncated,
-        output_key,
+        output_key: output.key,
+        output_bytes: output.bytes,
+        output_lost: output.lost,
         started_at: note.started_at,
         sandbox: note.sandbox.clone(),
     };

@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, io::Cursor, time::Duration};
 
 use coderoom_backing::bus::BusEvent;
 use coderoom_protocol::run::{Reason, RunState};
-use coderoom_worker::announce::{TaskEvent, log_stream, task_topic};
+use coderoom_worker::{
+    announce::{TaskEvent, log_stream, task_topic},
+    snapshot::output_key,
+};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::place::{Place, until};
@@ -57,6 +60,28 @@ async fn what_is_left_in_output_is_kept() {
     let mut zip = zip::ZipArchive::new(Cursor::new(zip)).unwrap();
     let name = zip.file_names().flatten().find(|name| name.ends_with("a/answer.txt")).expect("the file").into_owned();
     assert_eq!(std::io::read_to_string(zip.by_name(&name).unwrap()).unwrap(), "42\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn output_beyond_the_storage_of_the_tasks_maker_is_not_kept_and_the_run_says_so() {
+    let place = Place::with(|settings| settings.max_storage_bytes = 5000).await;
+    let (ana, bo) = (place.user("Ana").await, place.user("Bo").await);
+    let task = place.task(ana).await;
+    let _engine = place.engine(|_| ()).await;
+    let command = "mkdir output; head -c 3000 /dev/urandom > output/noise";
+    let kept = place.submit(task, ana, command).await.unwrap().run.id;
+    let kept = place.ended(kept).await;
+    assert!(kept.has_output, "{kept:?}");
+    // Whoever runs it: it is kept with the task.
+    let lost = place.submit(task, bo, command).await.unwrap().run.id;
+    let lost = place.ended(lost).await;
+    assert_eq!((lost.state, lost.has_output), (RunState::Done, false), "{lost:?}");
+    let message = lost.message.unwrap();
+    assert!(message.starts_with("The program ended with exit code 0. Its output of 3"), "{message}");
+    assert!(message.ends_with(". Delete files or tasks first."), "{message}");
+    assert_eq!(place.objects.get(&output_key(lost.id)).await.unwrap(), None);
+    let other = place.submit_alone(bo, command).await;
+    assert!(place.ended(other).await.has_output, "other people's tasks have their own");
 }
 
 #[tokio::test(flavor = "multi_thread")]
