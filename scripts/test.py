@@ -39,7 +39,7 @@ def counts(output: str, passed: str, failed: str) -> tuple[int, int]:
 
 # Suites that open tables of their own and take PostgreSQL instead of SQLite when CODEROOM_TEST_TABLES says so; but two tests,
 # which are about SQLite's file.
-ON_POSTGRES = "(package(coderoom-worker) and (binary(engine) or test(/^log::/))) or (package(coderoom-server) and (binary(tasks) or test(/^rooms::/)) and not test(/tables_can_be_opened_again|full_disk_is_told/))"
+ON_POSTGRES = "(package(coderoom-worker) and (binary(engine) or test(/^log::/))) or (package(coderoom-server) and (binary(tasks) or test(/^(rooms|people::tests)::/)) and not test(/tables_can_be_opened_again|full_disk_is_told/))"
 
 
 SERVICES = str(TARGET / "debug/coderoom-services")

@@ -325,3 +325,6 @@ fn store_failed(error: TablesError) -> WireError {
         WireError::plain(ErrorCode::Unavailable)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -53,7 +53,7 @@ async fn create_token(
     let expires_at = body.expires_at.or_else(|| body.expires_days.map(days));
     let NewToken { name, scopes, tasks, .. } = body;
     let wish = TokenWish { name, expires_at, scopes, tasks };
-    let made = app.people.create_scoped_token(identity.user, user, wish).await?;
+    let made = app.people.create_scoped_token(&identity, user, wish).await?;
     Ok((StatusCode::CREATED, Json(CreatedToken { token: made.secret, about: line(made.token) })))
 }
 

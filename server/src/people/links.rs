@@ -31,18 +31,15 @@ impl People {
     ) -> Result<SignedIn, SignInError> {
         self.inner.attempts.count(address, None).map_err(SignInError::TooMany)?;
         let now = self.inner.clock.now_ms();
-        // One statement decides, so that of two who come at once one gets in.
+        // One statement decides, so that of two who come at once one gets in. And it comes first, as when a user is
+        // reset: neither then waits for what the other has.
         let sql = "UPDATE sign_in_links SET used_at = $2 WHERE hash = $1 AND used_at IS NULL AND expires_at > $2 \
                    RETURNING user_id";
         let mut tx = self.inner.tables.begin().await.map_err(store_failed)?;
         let used = tx.query_opt(sql, values![secrets::hash(code).as_slice(), now]).await.map_err(store_failed)?;
         let Some(used) = used else { return Err(dead_link().into()) };
         let user: UserId = used.parse(0).map_err(store_failed)?;
-        let sql = "SELECT id, name, is_admin FROM users WHERE id = $1 AND suspended_at IS NULL";
-        let row = tx.query_opt(sql, values![user.to_string()]).await.map_err(store_failed)?;
-        tx.commit().await.map_err(store_failed)?;
-        let Some(row) = row else { return Err(dead_link().into()) };
-        let signed_in = self.begin_session(&row, address, before).await?;
+        let signed_in = self.begin_session(tx, user, None, address, before).await?.ok_or_else(dead_link)?;
         self.note_from(signed_in.identity.user, Some(address), super::Action::SignIn, None, "link").await;
         Ok(signed_in)
     }

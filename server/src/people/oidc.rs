@@ -294,14 +294,16 @@ impl People {
             }
         };
         let (subject, wish) = known;
-        let user = self.external_user(&provider.settings.issuer, &subject, &wish).await?;
-        let user = user.ok_or_else(|| {
+        let nobody = || {
             WireError::new(
                 ErrorCode::WrongPassword,
                 "You have no account here, or it is suspended. Ask an administrator.",
             )
-        })?;
-        let signed_in: SignedIn = self.begin_session(&user, address, before).await?;
+        };
+        let user = self.external_user(&provider.settings.issuer, &subject, &wish).await?.ok_or_else(nobody)?;
+        let user = user.parse(0).map_err(store_failed)?;
+        let tx = self.inner.tables.begin().await.map_err(store_failed)?;
+        let signed_in: SignedIn = self.begin_session(tx, user, None, address, before).await?.ok_or_else(nobody)?;
         let Identity { user, .. } = &signed_in.identity;
         self.note_from(*user, Some(address), super::Action::SignIn, None, name).await;
         Ok((signed_in, return_to))

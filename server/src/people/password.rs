@@ -127,6 +127,20 @@ pub(super) fn check_rules(password: &str, min_characters: usize) -> Result<(), W
 }
 
 #[cfg(test)]
+impl PasswordHasher {
+    /// Computes nothing until the answer is dropped.
+    pub(super) async fn hold(&self) -> tokio::sync::OwnedSemaphorePermit {
+        let all = u32::try_from(self.permits.available_permits()).unwrap();
+        Arc::clone(&self.permits).acquire_many_owned(all).await.unwrap()
+    }
+
+    /// How many wait while it is held: each has a handle to the permits, as this and who holds them have.
+    pub(super) fn waiting(&self) -> usize {
+        Arc::strong_count(&self.permits) - 2
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

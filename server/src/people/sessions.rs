@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use axum::http::{HeaderMap, header};
 use coderoom_backing::{
-    tables::{Row, Statement},
+    tables::{Row, Sql, Statement, Tx},
     values,
 };
 use coderoom_protocol::{
@@ -34,6 +34,14 @@ const MAX_AGENT_CHARACTERS: usize = 200;
 
 /// Ends the session that has this key, or had it until lately; gives its user.
 const END_BY_KEY: &str = "DELETE FROM sessions WHERE hash = $1 OR old_hash = $1 RETURNING user_id";
+
+/// Id, name and `is_admin` of a user who may sign in and, if a hash is given, whose password still has it. Their row stays
+/// as it is until the transaction ends: whoever changes it then finds, and ends, what came of it.
+fn still_the_same() -> Sql {
+    let sql = "SELECT id, name, is_admin FROM users WHERE id = $1 AND suspended_at IS NULL \
+               AND COALESCE(password_hash, '') = COALESCE($2, password_hash, '')";
+    Sql { sqlite: sql.into(), postgres: format!("{sql} FOR NO KEY UPDATE").into() }
+}
 
 /// Somebody who just signed in.
 #[derive(Debug)]
@@ -114,28 +122,40 @@ impl People {
             Some(row) => row.opt_text(3).map_err(store_failed)?.map(str::to_owned),
             None => None,
         };
-        let matches = self.inner.hasher.verify(hash, password).await?;
+        let matches = self.inner.hasher.verify(hash.clone(), password).await?;
         let (Some(row), true) = (row, matches) else {
             return Err(WireError::plain(ErrorCode::WrongPassword).into());
         };
-        let signed_in = self.begin_session(&row, address, before).await?;
+        let user = row.parse(0).map_err(store_failed)?;
+        let tx = self.inner.tables.begin().await.map_err(store_failed)?;
+        let signed_in = self.begin_session(tx, user, hash.as_deref(), address, before).await?;
+        let signed_in = signed_in.ok_or_else(|| WireError::plain(ErrorCode::WrongPassword))?;
         self.note_from(signed_in.identity.user, Some(address), super::Action::SignIn, None, "password").await;
         Ok(signed_in)
     }
 
-    /// Begins a session for somebody who proved who they are: the columns id, name, `is_admin` begin `user`.
+    /// Begins a session for somebody who proved who they are, at the end of this transaction; `by_hash` is that of the
+    /// password they proved it with. `None`: they were suspended meanwhile, or have another password or none (checking
+    /// one waits its turn, and that may be long). Nothing of the transaction is stored then.
     pub(super) async fn begin_session(
         &self,
-        user: &Row,
+        mut tx: Tx,
+        user: UserId,
+        by_hash: Option<&str>,
         address: IpAddr,
         before: &HeaderMap,
-    ) -> Result<SignedIn, WireError> {
+    ) -> Result<Option<SignedIn>, WireError> {
+        let Some(row) =
+            tx.query_opt(still_the_same(), values![user.to_string(), by_hash]).await.map_err(store_failed)?
+        else {
+            return Ok(None);
+        };
         let (key, id) = (secrets::new_secret(), Uuid::now_v7().to_string());
         let now = self.inner.clock.now_ms();
         let lifetime = self.inner.settings.session_lifetime;
         let until = now.saturating_add(ms(lifetime));
         let grant = Grant::whole(Credential::Session(id.as_str().into()), until);
-        let identity = Identity::from_row(user, 0, grant).map_err(store_failed)?;
+        let identity = Identity::from_row(&row, 0, grant).map_err(store_failed)?;
         let agent = before.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
         let agent: String = agent.chars().take(MAX_AGENT_CHARACTERS).collect();
         let mut statements = vec![Statement::new(
@@ -155,9 +175,10 @@ impl People {
         if let Some(old) = old {
             statements.push(Statement::new(END_BY_KEY, values![old.as_slice()]));
         }
-        let ended = self.inner.tables.batch(statements).await.map_err(store_failed)?;
+        let ended = tx.batch(statements).await.map_err(store_failed)?;
+        tx.commit().await.map_err(store_failed)?;
         self.forget_ended(old, &ended).await?;
-        Ok(SignedIn { identity, key, max_age_s: lifetime.as_secs() })
+        Ok(Some(SignedIn { identity, key, max_age_s: lifetime.as_secs() }))
     }
 
     /// Ends the session in these headers, if there is one.
@@ -278,13 +299,18 @@ impl People {
 
     /// Ends somebody's sessions but the one that they come with, whichever of its keys they showed.
     pub async fn end_other_sessions(&self, by: &Identity) -> Result<(), WireError> {
-        let keep = match &by.grant.credential {
-            Credential::Session(id) => &**id,
-            Credential::Token(_) | Credential::Outside => "",
-        };
-        let sql = "DELETE FROM sessions WHERE user_id = $1 AND id <> $2";
-        self.inner.tables.execute(sql, values![by.user.to_string(), keep]).await.map_err(store_failed)?;
+        let Statement { sql, values } = other_sessions(by);
+        self.inner.tables.execute(sql, values).await.map_err(store_failed)?;
         self.announce_access(by.user, None).await;
         Ok(())
     }
+}
+
+/// Ends somebody's sessions but the one that they come with.
+pub(super) fn other_sessions(by: &Identity) -> Statement {
+    let keep = match &by.grant.credential {
+        Credential::Session(id) => &**id,
+        Credential::Token(_) | Credential::Outside => "",
+    };
+    Statement::new("DELETE FROM sessions WHERE user_id = $1 AND id <> $2", values![by.user.to_string(), keep])
 }

@@ -2,7 +2,7 @@
 //! Nothing is answered from memory.
 
 use coderoom_backing::{
-    tables::{Row, TablesError, Value},
+    tables::{Row, Sql, TablesError, Tx, Value},
     values,
 };
 use coderoom_protocol::{
@@ -51,18 +51,30 @@ impl People {
     /// Refuses a credential that was revoked or has ended since it was looked up, and one of a suspended user
     /// (`sign_in_required`). For what was begun some time ago.
     pub async fn still_signed_in(&self, identity: &Identity) -> Result<(), WireError> {
-        let (stored, id) = match &identity.grant.credential {
-            Credential::Session(id) => ("EXISTS (SELECT 1 FROM sessions WHERE id = $2 AND user_id = u.id)", &**id),
-            Credential::Token(id) => ("EXISTS (SELECT 1 FROM tokens WHERE id = $2 AND user_id = u.id)", &**id),
-            Credential::Outside => ("$2 = ''", ""),
+        let (sql, values) = stands(identity);
+        let row = self.inner.tables.query_opt(sql, values).await.map_err(store_failed)?;
+        self.refuse_unless(row.is_some(), identity)
+    }
+
+    /// The same in a transaction that is to store what outlasts the credential. Until it ends nobody suspends or resets the
+    /// user, or changes their password: who does so next finds what was stored.
+    pub(super) async fn hold_signed_in(&self, tx: &mut Tx, identity: &Identity) -> Result<(), WireError> {
+        let lock = Sql {
+            sqlite: "SELECT 1 FROM users WHERE id = $1".into(),
+            postgres: "SELECT 1 FROM users WHERE id = $1 FOR NO KEY UPDATE".into(),
         };
-        let sql = format!("SELECT 1 FROM users u WHERE u.id = $1 AND u.suspended_at IS NULL AND {stored}");
-        let row =
-            self.inner.tables.query_opt(sql, values![identity.user.to_string(), id]).await.map_err(store_failed)?;
-        if row.is_none() || self.inner.clock.now_ms() >= identity.grant.until {
-            return Err(WireError::plain(ErrorCode::SignInRequired));
+        tx.query(lock, values![identity.user.to_string()]).await.map_err(store_failed)?;
+        // A statement of its own: it sees what was stored while the lock was waited for.
+        let (sql, values) = stands(identity);
+        let row = tx.query_opt(sql, values).await.map_err(store_failed)?;
+        self.refuse_unless(row.is_some(), identity)
+    }
+
+    fn refuse_unless(&self, is_stored: bool, identity: &Identity) -> Result<(), WireError> {
+        if is_stored && self.inner.clock.now_ms() < identity.grant.until {
+            return Ok(());
         }
-        Ok(())
+        Err(WireError::plain(ErrorCode::SignInRequired))
     }
 
     async fn judge(&self, row: &Row, identity: &Identity, task: TaskId) -> Result<Option<Standing>, TablesError> {
@@ -99,6 +111,17 @@ impl People {
         let role = place.role_of(identity.is_admin).filter(|_| grant.covers(task) && now < until);
         Ok(role.map(|role| Standing { role: role.min(grant.ceiling()), until }))
     }
+}
+
+/// Asks whether a credential is stored and its user is not suspended: one row if so.
+fn stands(identity: &Identity) -> (String, Vec<Value>) {
+    let (stored, id) = match &identity.grant.credential {
+        Credential::Session(id) => ("EXISTS (SELECT 1 FROM sessions WHERE id = $2 AND user_id = u.id)", &**id),
+        Credential::Token(id) => ("EXISTS (SELECT 1 FROM tokens WHERE id = $2 AND user_id = u.id)", &**id),
+        Credential::Outside => ("$2 = ''", ""),
+    };
+    let sql = format!("SELECT 1 FROM users u WHERE u.id = $1 AND u.suspended_at IS NULL AND {stored}");
+    (sql, values![identity.user.to_string(), id])
 }
 
 /// One row for each place whose task and user exist: its index, whether the user is an administrator, role and end of the

@@ -1,6 +1,6 @@
 //! API tokens: how programs say who they work for. The secret is shown once, when the token is made.
 
-use coderoom_backing::values;
+use coderoom_backing::{tables::Tx, values};
 use coderoom_protocol::{
     ids::{TaskId, UserId},
     people::Scope,
@@ -69,17 +69,29 @@ impl People {
     /// Makes a token with every scope for a user. It stops working at `expires_at` (milliseconds since the Unix epoch).
     pub async fn create_token(&self, user: UserId, name: &str, expires_at: Option<i64>) -> Result<NewToken, WireError> {
         let wish = TokenWish { name: name.to_owned(), expires_at, ..TokenWish::default() };
-        self.create_scoped_token(user, user, wish).await
+        let tx = self.inner.tables.begin().await.map_err(store_failed)?;
+        self.put_token(tx, user, user, wish).await
     }
 
     /// Makes a token for a user, by themselves or an administrator. `invalid` when a value breaks a rule, or the user has
-    /// too many.
-    pub async fn create_scoped_token(&self, by: UserId, user: UserId, wish: TokenWish) -> Result<NewToken, WireError> {
+    /// too many; `sign_in_required` when what the maker came with has ended meanwhile.
+    pub async fn create_scoped_token(
+        &self,
+        by: &Identity,
+        user: UserId,
+        wish: TokenWish,
+    ) -> Result<NewToken, WireError> {
+        let mut tx = self.inner.tables.begin().await.map_err(store_failed)?;
+        self.hold_signed_in(&mut tx, by).await?;
+        self.put_token(tx, by.user, user, wish).await
+    }
+
+    async fn put_token(&self, mut tx: Tx, by: UserId, user: UserId, wish: TokenWish) -> Result<NewToken, WireError> {
         let TokenWish { name, expires_at, scopes, tasks } = check(wish)?;
         self.check_future(expires_at)?;
         let now = self.inner.clock.now_ms();
         let sql = "SELECT count(*) FROM tokens WHERE user_id = $1";
-        let count = self.inner.tables.query_opt(sql, values![user.to_string()]).await.map_err(store_failed)?;
+        let count = tx.query_opt(sql, values![user.to_string()]).await.map_err(store_failed)?;
         if count.map_or(Ok(0), |row| row.int(0)).map_err(store_failed)? >= MAX_TOKENS {
             let text = format!("One user has at most {MAX_TOKENS} tokens. Delete one first.");
             return Err(WireError::new(ErrorCode::Invalid, text));
@@ -94,7 +106,8 @@ impl People {
         let hash = secrets::hash(&secret);
         let (id, name) = (token.id.to_string(), token.name.as_str());
         let values = values![id, hash.as_slice(), user.to_string(), name, now, expires_at, words, ids];
-        self.inner.tables.execute(sql, values).await.map_err(store_failed)?;
+        tx.execute(sql, values).await.map_err(store_failed)?;
+        tx.commit().await.map_err(store_failed)?;
         let whose = if by == user { String::new() } else { format!(" for {user}") };
         let detail = format!("{} {}{whose}", token.id, join(token.scopes.iter().map(|scope| scope.as_str())));
         self.note(by, super::Action::CreateToken, None, &detail).await;

@@ -9,7 +9,7 @@ use coderoom_protocol::{
     problem::{ErrorCode, WireError},
 };
 
-use super::{Credential, Grant, Identity, People, names, password, store_failed};
+use super::{Credential, Grant, Identity, People, names, password, sessions::other_sessions, store_failed};
 
 /// Name of the user that the first start makes.
 const FIRST_USER: &str = "admin";
@@ -155,11 +155,13 @@ impl People {
     /// Who proves who they are elsewhere still does.
     pub async fn reset(&self, user: UserId) -> Result<(), WireError> {
         let id = user.to_string();
+        // Links first, then the user: in the order in which a link signs in. What sessions and tokens come of does so
+        // while it holds the user's row, so that they are all found after it.
         let statements = [
+            "DELETE FROM sign_in_links WHERE user_id = $1",
             "UPDATE users SET password_hash = NULL WHERE id = $1",
             "DELETE FROM sessions WHERE user_id = $1",
             "DELETE FROM tokens WHERE user_id = $1",
-            "DELETE FROM sign_in_links WHERE user_id = $1",
         ];
         let statements = statements.map(|sql| coderoom_backing::tables::Statement::new(sql, values![id.as_str()]));
         self.inner.tables.batch(statements.to_vec()).await.map_err(store_failed)?;
@@ -167,7 +169,8 @@ impl People {
         Ok(())
     }
 
-    /// Gives somebody a new password and ends their other sessions. Who has a password must say it.
+    /// Gives somebody a new password and ends their other sessions. Who has a password must say it. `sign_in_required` when
+    /// what they came with ended meanwhile (hashing waits its turn), `wrong_password` when the password changed.
     pub async fn change_password(
         &self,
         identity: &Identity,
@@ -178,19 +181,44 @@ impl People {
         let sql = "SELECT password_hash FROM users WHERE id = $1";
         let row = self.inner.tables.query_opt(sql, values![identity.user.to_string()]).await.map_err(store_failed)?;
         let row = row.ok_or_else(|| WireError::plain(ErrorCode::SignInRequired))?;
-        if let Some(hash) = row.opt_text(0).map_err(store_failed)? {
+        let before = row.opt_text(0).map_err(store_failed)?.map(str::to_owned);
+        if before.is_some() {
             let key = names::name_key(&identity.name).unwrap_or_default();
             self.inner.attempts.count_own(&key).map_err(super::SignInError::TooMany)?;
-            if !self.inner.hasher.verify(Some(hash.to_owned()), current.unwrap_or_default()).await? {
-                return Err(WireError::new(ErrorCode::WrongPassword, "The current password is wrong.").into());
+            if !self.inner.hasher.verify(before.clone(), current.unwrap_or_default()).await? {
+                return Err(wrong_password().into());
             }
         }
         let hash = self.inner.hasher.hash(new).await?;
-        let sql = "UPDATE users SET password_hash = $2 WHERE id = $1";
-        self.inner.tables.execute(sql, values![identity.user.to_string(), hash]).await.map_err(store_failed)?;
-        self.end_other_sessions(identity).await?;
+        self.put_password(identity, before.as_deref(), &hash).await?;
         Ok(())
     }
+
+    /// Stores a new hash in place of the one that was there `before`, and ends other sessions.
+    pub(super) async fn put_password(
+        &self,
+        identity: &Identity,
+        before: Option<&str>,
+        hash: &str,
+    ) -> Result<(), WireError> {
+        let mut tx = self.inner.tables.begin().await.map_err(store_failed)?;
+        self.hold_signed_in(&mut tx, identity).await?;
+        let sql =
+            "UPDATE users SET password_hash = $2 WHERE id = $1 AND COALESCE(password_hash, '') = COALESCE($3, '')";
+        let changed = tx.execute(sql, values![identity.user.to_string(), hash, before]).await.map_err(store_failed)?;
+        if changed == 0 {
+            return Err(wrong_password());
+        }
+        let sessions = other_sessions(identity);
+        tx.execute(sessions.sql, sessions.values).await.map_err(store_failed)?;
+        tx.commit().await.map_err(store_failed)?;
+        self.announce_access(identity.user, None).await;
+        Ok(())
+    }
+}
+
+fn wrong_password() -> WireError {
+    WireError::new(ErrorCode::WrongPassword, "The current password is wrong.")
 }
 
 /// `not_found`, with as much of the name as a name may have.
