@@ -152,13 +152,18 @@ impl Members {
                 continue;
             }
             let framing = &self.framings[member.framing].0;
-            let Some(frames) = encoded[member.framing].get_or_insert_with(|| encode(framing)) else { continue };
             let session = &member.session;
+            let mut frames = || encoded[member.framing].get_or_insert_with(|| encode(framing)).clone();
             let pushed = if is_presence {
-                session.outbox.push_presence(session.id, frames.clone())
+                // Asked first: as many forms of address as a client made up are not encoded for a socket that takes nothing.
+                match session.outbox.admit_presence(session.id) {
+                    Pushed::Queued => frames().map(|frames| session.outbox.push_presence(session.id, frames)),
+                    not_now => Some(not_now),
+                }
             } else {
-                session.outbox.push_edits(session.id, frames.clone())
+                frames().map(|frames| session.outbox.push_edits(session.id, frames))
             };
+            let Some(pushed) = pushed else { continue };
             if pushed == Pushed::Refused {
                 let (known, version) = now();
                 member.behind = Some(Box::new(Behind { known, version, owes_step2: false }));
@@ -209,5 +214,44 @@ pub(super) fn add_answer(answers: &mut Vec<Answers>, session: SessionId, is_stor
             _ => answers.runs.push((is_stored, 1)),
         },
         None => answers.push(Answers { session, runs: vec![(is_stored, 1)] }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{cell::Cell, sync::Arc};
+
+    use coderoom_protocol::{control::UserSummary, role::Role};
+
+    use super::*;
+    use crate::rooms::{event::ConnectionId, outbox::Outbox};
+
+    #[test]
+    fn presence_is_encoded_only_for_whom_it_can_be_put() {
+        let outbox = Arc::new(Outbox::new(Default::default()));
+        let mut members = Members::default();
+        for number in 1..=100 {
+            members.add(Session {
+                id: SessionId(number),
+                connection: ConnectionId(1),
+                user: UserSummary { id: UserId::new(), name: "vera".into() },
+                role: Role::Viewer,
+                ceiling: Role::Owner,
+                framing: Framing::Addressed(number.to_be_bytes().as_slice().into()),
+                outbox: Arc::clone(&outbox),
+            });
+        }
+        let encoded = Cell::new(0);
+        let mut tell = |bytes: usize| {
+            let encode = |_: &Framing| {
+                encoded.set(encoded.get() + 1);
+                Some(vec![0; bytes].into())
+            };
+            members.push(None, Default::default, encode, true);
+            encoded.take()
+        };
+        assert_eq!(tell(100), 100);
+        assert_eq!(tell(50_000), 2, "the second fills the outbox of all");
+        assert_eq!(tell(100), 0, "the outbox has not been read");
     }
 }

@@ -129,22 +129,20 @@ impl Outbox {
         self.push_refusable(session, frames, PRESENCE_BYTES)
     }
 
+    /// Whether presence of a session would be taken now. [`Pushed::Refused`] counts as if it had been pushed, and spares the
+    /// room what it costs to encode it.
+    pub fn admit_presence(&self, session: SessionId) -> Pushed {
+        self.lock().admit(session, PRESENCE_BYTES)
+    }
+
     fn push_refusable(&self, session: SessionId, frames: Bytes, bound: usize) -> Pushed {
         let mut state = self.lock();
-        if state.closed {
-            return Pushed::Closed;
+        let admitted = state.admit(session, bound);
+        if admitted == Pushed::Queued {
+            state.put(frames);
+            wake(state);
         }
-        // Once refused, always refused until the room resumes: otherwise an edit could overtake the one it rests on.
-        if state.refused.iter().any(|(refused, _)| *refused == session) {
-            return Pushed::Refused;
-        }
-        if state.queued > bound {
-            state.refused.push((session, false));
-            return Pushed::Refused;
-        }
-        state.put(frames);
-        wake(state);
-        Pushed::Queued
+        admitted
     }
 
     /// Puts frames that must not be lost: acknowledgements, answers, control messages. When more than the hard bound is
@@ -335,6 +333,21 @@ impl Outbox {
 }
 
 impl State {
+    fn admit(&mut self, session: SessionId, bound: usize) -> Pushed {
+        if self.closed {
+            return Pushed::Closed;
+        }
+        // Once refused, always refused until the room resumes: otherwise an edit could overtake the one it rests on.
+        if self.refused.iter().any(|(refused, _)| *refused == session) {
+            return Pushed::Refused;
+        }
+        if self.queued > bound {
+            self.refused.push((session, false));
+            return Pushed::Refused;
+        }
+        Pushed::Queued
+    }
+
     fn put(&mut self, frames: Bytes) {
         self.queued += frames.len() + FRAME_OVERHEAD_BYTES;
         self.queue.push_back(frames);

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 
+use bytes::Bytes;
 use coderoom_protocol::{
     awareness::{self, Entry},
     ids::UserId,
@@ -16,12 +17,12 @@ use super::{
     event::SessionId,
 };
 
-/// Bounds of one session's presence.
+/// Bounds of one user's presence in one place, whatever sessions they have there.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PresenceLimits {
-    /// Ids.
+    /// Ids, with those that have gone and are still remembered.
     pub(super) entries: usize,
-    /// Bytes of all its states together.
+    /// Bytes of all their states together.
     pub(super) bytes: usize,
 }
 
@@ -32,6 +33,8 @@ pub(super) struct Presence {
     known: HashMap<u64, Known>,
     /// Changed since the last flush, each once.
     changed: Vec<u64>,
+    /// What [`Self::all`] said last, while it is still true: everybody who comes, or asks, is told the same.
+    encoded: Option<Bytes>,
 }
 
 struct Known {
@@ -49,6 +52,12 @@ struct Known {
     is_changed: bool,
 }
 
+impl Known {
+    fn state_bytes(&self) -> usize {
+        self.state.as_ref().map_or(0, |state| state.len())
+    }
+}
+
 /// Who stands for an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Owner {
@@ -60,7 +69,7 @@ enum Owner {
 
 impl Presence {
     /// Takes in what a session announces. Entries that are stale, or belong to another user's connection, or go beyond the
-    /// limits, are left out. Gives whether anything changed.
+    /// limits, are left out; so are those that `may_say` refuses, which is asked last. Gives whether anything changed.
     pub(super) fn announce(
         &mut self,
         session: SessionId,
@@ -68,15 +77,42 @@ impl Presence {
         entries: &[Entry<'_>],
         limits: PresenceLimits,
         now: Instant,
+        may_say: impl Fn(&str) -> bool,
     ) -> bool {
         let mut changed = false;
+        let mut held = self.held_by(user);
         for entry in entries {
-            if self.is_news(entry, user) && self.fits(session, entry, limits) {
+            if !self.is_news(entry, user) {
+                continue;
+            }
+            let then = self.with_entry(held, user, entry);
+            // Who goes frees something, whatever there is already.
+            let fits = entry.state.is_none() || (then.entries <= limits.entries && then.bytes <= limits.bytes);
+            if fits && entry.state.is_none_or(&may_say) {
                 self.put(session, user, entry, now);
+                held = then;
                 changed = true;
             }
         }
         changed
+    }
+
+    /// What there is of a user.
+    fn held_by(&self, user: UserId) -> PresenceLimits {
+        let own = self.known.values().filter(|known| known.user == user);
+        own.fold(PresenceLimits { entries: 0, bytes: 0 }, |held, known| PresenceLimits {
+            entries: held.entries + 1,
+            bytes: held.bytes + known.state_bytes(),
+        })
+    }
+
+    /// What there will be of a user who has `held` now.
+    fn with_entry(&self, held: PresenceLimits, user: UserId, entry: &Entry<'_>) -> PresenceLimits {
+        let before = self.known.get(&entry.client).filter(|known| known.user == user);
+        PresenceLimits {
+            entries: held.entries + usize::from(before.is_none()),
+            bytes: held.bytes - before.map_or(0, Known::state_bytes) + entry.state.map_or(0, str::len),
+        }
     }
 
     /// y-protocols accepts what is newer, or as new and the end. Two connections of one user may hand an id over:
@@ -91,17 +127,6 @@ impl Presence {
             },
             Some(known) => entry.clock > known.clock,
         }
-    }
-
-    fn fits(&self, session: SessionId, entry: &Entry<'_>, limits: PresenceLimits) -> bool {
-        let Some(state) = entry.state else { return true };
-        let others = self.known.iter().filter(|(client, known)| {
-            **client != entry.client && known.owner == Some(Owner::Session(session)) && known.state.is_some()
-        });
-        let (count, bytes) = others.fold((0, 0), |(count, bytes), (_, known)| {
-            (count + 1, bytes + known.state.as_ref().map_or(0, |state| state.len()))
-        });
-        count < limits.entries && bytes + state.len() <= limits.bytes
     }
 
     fn put(&mut self, session: SessionId, user: UserId, entry: &Entry<'_>, now: Instant) {
@@ -119,6 +144,7 @@ impl Presence {
     }
 
     fn insert(&mut self, client: u64, known: Known) {
+        self.encoded = None;
         let before = self.known.insert(client, known);
         if before.is_none_or(|before| !before.is_changed) {
             self.changed.push(client);
@@ -178,7 +204,11 @@ impl Presence {
     /// Nulls what nobody renewed since `expiry` ago and forgets what was nulled before that. Gives whether anything changed.
     pub(super) fn expire(&mut self, now: Instant, expiry: std::time::Duration) -> bool {
         let is_old = |known: &Known| now.duration_since(known.renewed_at) >= expiry;
+        let before = self.known.len();
         self.known.retain(|_, known| known.is_changed || known.state.is_some() || !is_old(known));
+        if self.known.len() != before {
+            self.encoded = None;
+        }
         self.null(is_old, now)
     }
 
@@ -190,6 +220,7 @@ impl Presence {
                 known.nulled_by_us = true;
                 known.renewed_at = now;
                 changed = true;
+                self.encoded = None;
                 if !std::mem::replace(&mut known.is_changed, true) {
                     self.changed.push(*client);
                 }
@@ -234,11 +265,15 @@ impl Presence {
 
     /// All that is known, with those who have just left: a page that comes back learns that it was nulled and announces
     /// itself anew. `None` when nobody is or was here.
-    pub(super) fn all(&self) -> Option<Vec<u8>> {
+    pub(super) fn all(&mut self) -> Option<Bytes> {
         if self.known.is_empty() {
             return None;
         }
-        Some(encode(self.known.keys().filter_map(|client| self.entry(*client)).collect()))
+        if self.encoded.is_none() {
+            let entries = self.known.keys().filter_map(|client| self.entry(*client)).collect();
+            self.encoded = Some(encode(entries).into());
+        }
+        self.encoded.clone()
     }
 
     /// Whether nothing is known.
@@ -282,7 +317,7 @@ mod tests {
         }
 
         fn say(&mut self, session: SessionId, user: UserId, client: u64, clock: u32, state: Option<&str>) -> bool {
-            self.presence.announce(session, user, &[Entry { client, clock, state }], LIMITS, self.now)
+            self.presence.announce(session, user, &[Entry { client, clock, state }], LIMITS, self.now, |_| true)
         }
     }
 
@@ -349,16 +384,48 @@ mod tests {
     }
 
     #[test]
-    fn entries_and_bytes_of_a_session_are_bounded() {
+    fn entries_and_bytes_of_a_user_are_bounded_whatever_the_sessions() {
         let mut place = Place::new();
         let (alice, bob) = (place.alice, place.bob);
         let twelve = r#"{"a":123456}"#;
         assert!(place.say(A, alice, 1, 1, Some(twelve)));
-        assert!(!place.say(A, alice, 2, 1, Some(twelve)), "24 bytes are too many");
-        assert!(place.say(A, alice, 2, 1, Some("{}")));
-        assert!(!place.say(A, alice, 3, 1, Some("{}")), "three are too many");
+        assert!(!place.say(B, alice, 2, 1, Some(twelve)), "24 bytes are too many");
+        assert!(place.say(B, alice, 2, 1, Some("{}")));
+        assert!(!place.say(SessionId(3), alice, 3, 1, Some("{}")), "three are too many");
         assert!(place.say(A, alice, 1, 2, Some(r#"{"a":654321}"#)), "its own old state does not count");
         assert!(place.say(B, bob, 3, 1, Some("{}")), "others have their own bounds");
+    }
+
+    #[test]
+    fn ids_that_have_gone_count_until_they_are_forgotten() {
+        let mut place = Place::new();
+        let alice = place.alice;
+        for client in [1, 2] {
+            assert!(place.say(A, alice, client, 1, Some("{}")) && place.say(A, alice, client, 1, None));
+        }
+        place.presence.flush();
+        assert!(!place.say(A, alice, 3, 1, Some("{}")), "one user does not fill the memory of who has left");
+        assert!(place.say(A, alice, 1, 2, Some("{}")), "whoever it was may come back");
+        place.presence.flush();
+        place.presence.expire(place.now + EXPIRY, EXPIRY);
+        assert!(place.say(A, alice, 3, 1, Some("{}")));
+    }
+
+    #[test]
+    fn what_is_known_of_all_is_encoded_once_and_anew_after_a_change() {
+        let mut place = Place::new();
+        let (alice, bob) = (place.alice, place.bob);
+        place.say(A, alice, 7, 3, Some("{}"));
+        let first = place.presence.all().unwrap();
+        assert_eq!(place.presence.all().unwrap().as_ptr(), first.as_ptr(), "the same bytes");
+        place.say(B, bob, 8, 1, Some("{}"));
+        assert_eq!(read(&place.presence.all().unwrap()).len(), 2);
+        place.presence.leave(A, place.now);
+        assert_eq!(read(&place.presence.all().unwrap())[0], (7, 3, None));
+        place.presence.flush();
+        place.presence.expire(place.now + EXPIRY, EXPIRY);
+        place.presence.flush();
+        assert_eq!(read(&place.presence.all().unwrap()), [(8, 1, None)], "the first is forgotten");
     }
 
     const OTHER: NodeId = NodeId(9);

@@ -37,9 +37,9 @@ pub struct RoomSettings {
     pub presence_tick_ms: u64,
     /// Presence without renewal ends after this long (clients renew every 15 s).
     pub presence_expiry_ms: u64,
-    /// Presence entries that one session may have.
+    /// Presence entries that one user may have in one place, with those that left within `presence_expiry_ms`.
     pub presence_entries: usize,
-    /// Bytes of presence that one session may have.
+    /// Bytes of presence that one user may have in one place.
     pub presence_bytes: usize,
     /// A barrier gives up after this long.
     pub barrier_ms: u64,
@@ -69,7 +69,7 @@ impl Default for RoomSettings {
             sync_piece_bytes: 256 * 1024,
             presence_tick_ms: 40,
             presence_expiry_ms: 30_000,
-            presence_entries: 8,
+            presence_entries: 128,
             presence_bytes: 64 * 1024,
             barrier_ms: 10_000,
             gather_ms: 0,

@@ -11,13 +11,18 @@ use bytes::Bytes;
 use coderoom_protocol::ids::UserId;
 
 use super::{SocketSettings, control::Speaker};
-use crate::{people::Identity, rooms::SessionId};
+use crate::{
+    people::Identity,
+    rooms::{Place, SessionId},
+};
 
 /// An address that is attached to a place of the room.
 #[derive(Clone, Debug)]
 pub(super) struct Attached {
     /// Its session in the room.
     pub(super) session: SessionId,
+    /// What it stands for.
+    pub(super) place: Place,
     /// Whose it is.
     pub(super) user: UserId,
     /// Who speaks on the control channel; only on `@task`.
@@ -110,6 +115,14 @@ impl Addresses {
         self.known.len() >= settings.max_addresses
     }
 
+    /// Whether so many other addresses stand for this place that this one may not.
+    pub(super) fn is_crowded(&self, place: Place, address: &str, settings: &SocketSettings) -> bool {
+        let others = self.known.iter().filter(|(other, state)| {
+            ***other != *address && matches!(state, Address::Attached(attached) if attached.place == place)
+        });
+        others.count() >= settings.max_sessions_of_document
+    }
+
     /// Takes the address out of the list, with what waited for it.
     pub(super) fn take(&mut self, address: &str) -> Option<Address> {
         let taken = self.known.remove(address)?;
@@ -147,6 +160,8 @@ impl Addresses {
 
 #[cfg(test)]
 mod tests {
+    use coderoom_protocol::ids::FileId;
+
     use super::*;
 
     fn settings() -> SocketSettings {
@@ -178,11 +193,32 @@ mod tests {
         assert_eq!(addresses.keep("d", b"x", &settings), Kept::Waits, "a denied address waits no more");
     }
 
+    fn attached(session: u64, place: Place) -> Attached {
+        Attached { session: SessionId(session), place, user: UserId::new(), speaker: None }
+    }
+
+    #[test]
+    fn few_addresses_of_a_socket_stand_for_one_document() {
+        let settings = SocketSettings { max_sessions_of_document: 2, ..SocketSettings::default() };
+        let [file, other] = [FileId::new(), FileId::new()].map(Place::File);
+        let mut addresses = Addresses::default();
+        for (session, address) in [(1, "/a"), (2, "/a\0x")] {
+            assert!(!addresses.is_crowded(file, address, &settings));
+            addresses.put(address, Address::Attached(attached(session, file)));
+        }
+        assert!(addresses.is_crowded(file, "/a\0y", &settings));
+        assert!(!addresses.is_crowded(file, "/a", &settings), "it has its place already");
+        assert!(
+            !addresses.is_crowded(other, "/b", &settings) && !addresses.is_crowded(Place::Task, "@task", &settings)
+        );
+        addresses.end(SessionId(2));
+        assert!(!addresses.is_crowded(file, "/a\0y", &settings), "another has ended");
+    }
+
     #[test]
     fn session_ended_by_the_room_is_closed_until_it_authenticates() {
         let mut addresses = Addresses::default();
-        let attached = Attached { session: SessionId(7), user: UserId::new(), speaker: None };
-        addresses.put("a", Address::Attached(attached));
+        addresses.put("a", Address::Attached(attached(7, Place::Task)));
         addresses.end(SessionId(8));
         assert_eq!(addresses.attached().count(), 1);
         addresses.end(SessionId(7));

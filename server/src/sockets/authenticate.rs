@@ -55,6 +55,9 @@ impl RoomDoor {
         };
         let standing = standing.ok_or_else(not_found)?;
         let place = find_place(socket, address).await?;
+        if self.addresses.is_crowded(place, address, socket.settings()) {
+            return Err(WireError::new(ErrorCode::Invalid, "too many sessions of one document on one socket"));
+        }
         socket.count_for(identity.user)?;
         Ok((identity, standing, place))
     }
@@ -115,7 +118,7 @@ impl RoomDoor {
             None => attach_session(socket, session, &identity, standing, framing, place).await,
         };
         match joined {
-            Ok(()) => self.addresses.put(address, Address::Attached(Attached { session, user, speaker })),
+            Ok(()) => self.addresses.put(address, Address::Attached(Attached { session, place, user, speaker })),
             Err(error) => {
                 tracing::warn!(task.id = %socket.task, %error, "a session could not be attached");
                 socket.outbox.close(1013, "the room could not be opened; try again later");

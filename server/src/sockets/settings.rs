@@ -29,6 +29,8 @@ pub struct SocketSettings {
     pub waiting_addresses: usize,
     /// Addresses that one socket may use.
     pub max_addresses: usize,
+    /// Addresses of one socket that may stand for the same document, or for the task, by differing session ids.
+    pub max_sessions_of_document: usize,
     /// Bytes of requests of the control channel that one socket may have unanswered, where each counts as 128 KiB at
     /// least; more are read later.
     pub open_request_bytes: usize,
@@ -69,6 +71,7 @@ impl Default for SocketSettings {
             waiting_frames: 1000,
             waiting_addresses: 100,
             max_addresses: 1000,
+            max_sessions_of_document: 16,
             open_request_bytes: 8 * 1024 * 1024,
             max_followed_logs: 16,
             keep_alive: Duration::from_secs(15),

@@ -61,24 +61,25 @@ impl Room {
 
     pub(super) fn awareness(&mut self, session: SessionId, update: &[u8]) {
         let Some(&place) = self.places.get(&session) else { return };
-        let mut entries = match awareness::parse(update) {
+        let entries = match awareness::parse(update) {
             Ok(entries) => entries,
             Err(_) => {
                 metrics::counter!("coderoom_awareness_refused_total").increment(1);
                 return;
             }
         };
-        let members = self.members_at(place);
+        let (members, presence) = match place {
+            Place::Task => (&self.members, &mut self.presence),
+            Place::File(file) => match self.documents.get_mut(&file) {
+                Some(document) => (&document.members, &mut document.presence),
+                None => return,
+            },
+        };
         let Some(user) = members.get(session).map(|member| &member.session.user) else { return };
-        entries.retain(|entry| !entry.state.is_some_and(|state| pretends(state, user, members)));
-        if entries.is_empty() {
-            return;
-        }
-        let user = user.id;
         let settings = &self.around.shared.settings;
         let limits = PresenceLimits { entries: settings.presence_entries, bytes: settings.presence_bytes };
-        let now = self.around.now;
-        if self.presence_at(place).is_some_and(|presence| presence.announce(session, user, &entries, limits, now)) {
+        let may_say = |state: &str| !pretends(state, user, members);
+        if presence.announce(session, user.id, &entries, limits, self.around.now, may_say) {
             self.presence_changed(place);
             self.look_again();
         }
@@ -90,8 +91,12 @@ impl Room {
         let Some(all) = self.presence_at(place).and_then(|presence| presence.all()) else { return };
         let (known, version) = self.seen_at(place);
         let Some(member) = self.members_at(place).get_mut(session) else { return };
+        if member.behind.is_some() {
+            // It gets all when it has caught up.
+            return;
+        }
         let Some(frames) = say::awareness(&member.session.framing, &all) else { return };
-        if member.session.outbox.push_presence(session, frames) == Pushed::Refused && member.behind.is_none() {
+        if member.session.outbox.push_presence(session, frames) == Pushed::Refused {
             member.behind = Some(Box::new(Behind { known, version, owes_step2: false }));
         }
     }

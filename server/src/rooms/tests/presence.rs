@@ -108,3 +108,22 @@ async fn who_has_a_room_open_is_told_each_once() {
     assert_eq!((ids.as_slice(), here[1].len()), (&wanted[..], 0));
     drop((second_page, bob));
 }
+
+#[tokio::test]
+async fn viewer_with_many_sessions_has_no_more_presence_than_with_one() {
+    let settings = RoomSettings { presence_entries: 4, presence_bytes: 1000, ..RoomSettings::default() };
+    let node = Node::start(settings).await;
+    let file = node.file("").await;
+    let mut ann = node.synced(file).await;
+    let vera = UserId::new();
+    let state = format!(r#"{{"a":"{}"}}"#, "x".repeat(400));
+    for client in 1..=20 {
+        let session = node.client(Place::File(file), Role::Viewer, vera, Door::Room).await;
+        session.announce(&[entry(client, 1, Some(&state)), entry(100 + client, 1, Some("{}"))]).await;
+    }
+    ann.announce(&[entry(7000, 1, Some("{}"))]).await;
+    ann.wait("its own", |ann| ann.presence.contains_key(&7000)).await;
+    assert_eq!(ann.presence.len(), 5, "four of the viewer, in all sessions together: {:?}", ann.presence.keys());
+    let bytes: usize = ann.presence.values().filter_map(|(_, state)| state.as_ref().map(String::len)).sum();
+    assert!(bytes < 1000 + 3, "{bytes}");
+}
