@@ -103,7 +103,7 @@ async fn sign_in_that_waits_while_its_password_goes_begins_no_session() {
                 }
             }
         };
-        let signed_in = office.overtake(office.sign_in(end), meanwhile).await;
+        let signed_in = Box::pin(office.overtake(office.sign_in(end), meanwhile)).await;
         assert_eq!(refused(signed_in), ErrorCode::WrongPassword, "{end}");
         let kept = usize::from(end == "changed");
         assert_eq!(office.sessions(user).await, kept, "{end}: the session that changed it stays, if any");
@@ -164,7 +164,7 @@ async fn session_that_ends_meanwhile_sets_no_password_and_makes_no_token() {
         }
         let thief = office.sign_in_by_link(&code).await.unwrap().identity;
         let change = people.change_password(&thief, Some(PASSWORD.into()), "a password of theirs".into());
-        let changed = office.overtake(change, async { people.reset(user).await.unwrap() }).await;
+        let changed = Box::pin(office.overtake(change, async { people.reset(user).await.unwrap() })).await;
         assert_eq!(refused(changed), ErrorCode::SignInRequired);
         assert!(!people.user(&user.to_string()).await.unwrap().unwrap().has_password);
         let wish = TokenWish { name: "for later".into(), ..TokenWish::default() };
