@@ -240,7 +240,7 @@ pub struct UserUsage {
     /// Tasks they made.
     #[ts(type = "number")]
     pub tasks: u64,
-    /// Bytes of all files in them, and of what their runs left in `output/`.
+    /// Bytes of all files in them, of deleted ones that are not removed yet, and of what their runs left in `output/`.
     #[ts(type = "number")]
     pub storage_bytes: u64,
     /// Runs that wait or run.

@@ -36,8 +36,8 @@ use crate::{
     tasks::Tasks,
 };
 
-/// How often what has expired is removed: once an hour.
-const SWEEP_INTERVAL: std::time::Duration = std::time::Duration::from_secs(3600);
+/// How often what has expired is removed: what files let go of counts for its maker until then.
+const SWEEP_INTERVAL: std::time::Duration = std::time::Duration::from_secs(15 * 60);
 
 /// Name of the file in the data directory that holds a token for the commands of the same user.
 pub const CLI_TOKEN_FILE: &str = "cli-token";

@@ -13,4 +13,5 @@ pub mod nodes;
 pub mod pods;
 pub mod running;
 pub mod services;
+pub mod storage;
 pub mod strangers;

@@ -2,7 +2,7 @@
 //! `coderoom-services`.
 
 use coderoom_tests::{
-    scenarios::{crash, doors, editing, hostile_sockets, moments, nodes, pods, running, services, strangers},
+    scenarios::{crash, doors, editing, hostile_sockets, moments, nodes, pods, running, services, storage, strangers},
     server::Deployment::Cluster,
 };
 
@@ -38,6 +38,7 @@ scenarios! {
     running::stop_in_every_state(Cluster),
     running::suspension_ends_what_somebody_runs(Cluster),
     running::outputs_count_as_storage(Cluster),
+    storage::deleted_data_counts_and_refused_data_does_not(Cluster),
     strangers::strangers_get_404(Cluster),
     strangers::hostile_updates_harm_nobody(Cluster),
     strangers::texts_with_nul_fail_nothing(Cluster),

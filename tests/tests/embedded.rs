@@ -2,7 +2,8 @@
 
 use coderoom_tests::{
     scenarios::{
-        command_line, crash, disk_full, doors, editing, floods, hostile_sequences, hostile_sockets, running, strangers,
+        command_line, crash, disk_full, doors, editing, floods, hostile_sequences, hostile_sockets, running, storage,
+        strangers,
     },
     server::Deployment::Embedded,
 };
@@ -33,6 +34,7 @@ scenarios! {
     running::stop_in_every_state,
     running::suspension_ends_what_somebody_runs,
     running::outputs_count_as_storage,
+    storage::deleted_data_counts_and_refused_data_does_not,
     running::command_line_runs_a_folder,
     command_line::tail_prints_a_run_to_its_end,
     command_line::tail_keeps_escapes_from_a_terminal,

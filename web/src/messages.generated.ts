@@ -846,7 +846,7 @@ export type UserSummary = {
 export type UserUsage = {
   /** Tasks they made. */
   tasks: number,
-  /** Bytes of all files in them, and of what their runs left in `output/`. */
+  /** Bytes of all files in them, of deleted ones that are not removed yet, and of what their runs left in `output/`. */
   storage_bytes: number,
   /** Runs that wait or run. */
   unfinished_runs: number,

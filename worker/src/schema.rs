@@ -29,6 +29,7 @@ pub const MIGRATIONS: &[Migration] = &[
     change!(11, "0011_document_clients"),
     change!(12, "0012_role_decisions"),
     change!(13, "0013_output_bytes"),
+    change!(14, "0014_let_go"),
 ];
 
 #[cfg(test)]

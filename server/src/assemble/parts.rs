@@ -76,12 +76,16 @@ pub(super) fn queue_limits(settings: &Settings) -> QueueLimits {
     QueueLimits { message_ttl: settings.runs.max_wait, ..QueueLimits::default() }
 }
 
+/// Within this time a stored blob is named by a file, and what a task has is frozen for a run, however slow the store is.
+const LEAST_KEPT: Duration = Duration::from_secs(10 * 60);
+
 pub(super) fn task_settings(settings: &Settings) -> TaskSettings {
     TaskSettings {
         max_text_bytes: settings.limits.max_text_size.0,
         max_task_bytes: settings.limits.max_task_size.0,
         max_files: settings.limits.max_files,
         max_storage_per_maker: settings.limits.max_storage_per_user.0,
+        blob_age_ms: i64::try_from(ms(settings.limits.keep_deleted.max(LEAST_KEPT))).unwrap_or(i64::MAX / 2),
         ..TaskSettings::new(settings.deployment.data.join("uploads"))
     }
 }

@@ -211,8 +211,10 @@ topic! {
         max_files: u64 = 50_000;
         /// Most tasks that one user makes.
         max_tasks_per_user: u64 = 10_000;
-        /// All files of the tasks that one user made and what runs left in `output/`, together; nothing is made, uploaded or kept of an output beyond it. Workers need it too.
+        /// All files of the tasks that one user made, what was deleted and is not removed yet, and what runs left in `output/`, together; nothing is made, uploaded or kept of an output beyond it. Workers need it too.
         max_storage_per_user: ByteSize = ByteSize::gib(100);
+        /// Content that is no text is removed so long after the last file that had it was deleted or overwritten, unless a run was given it; until then it counts as storage. At least 10 minutes. A backup must copy the objects within this time.
+        keep_deleted: Duration = Duration::from_secs(60 * 60);
         /// Logs of the runs that one user submits within 24 hours, together; no run is submitted beyond it.
         max_logs_per_user: ByteSize = ByteSize::gib(10);
         /// Requests from one address, each minute (IPv6: from one /64 network).

@@ -21,7 +21,7 @@ const LOGS_AGAIN_S: u64 = 3600;
 pub struct Quota {
     /// Tasks they made.
     pub tasks: u64,
-    /// Bytes of all files in them, and of what their runs left in `output/`.
+    /// Bytes of all files in them, of deleted ones that are not removed yet, and of what their runs left in `output/`.
     pub storage_bytes: u64,
     /// Bytes of logs of the runs that they submitted within a day.
     pub log_bytes_per_day: u64,
@@ -103,7 +103,9 @@ fn check_bytes(bytes: u64, most: u64) -> Result<(), WireError> {
         return Ok(());
     }
     let text = format!(
-        "All tasks of one maker may have {most} bytes, with what runs left in output/; these have {bytes}. Delete files or tasks first."
+        "All tasks of one maker may have {most} bytes, with what runs left in output/; these have {bytes}. Delete files or tasks first; \
+         what was deleted or overwritten counts until it is removed (about an hour later, unless `limits.keep_deleted` is another), and \
+         what a run was given as long as its task is there."
     );
     Err(WireError::new(ErrorCode::QuotaReached, text))
 }

@@ -11,7 +11,14 @@ use coderoom_protocol::{
 };
 use sha2::{Digest, Sha256};
 
-use super::{Tasks, blobs::StoredBlob, files, parse_path, to_its_end, tree_edit::TreeEdit};
+use super::{
+    Tasks,
+    blobs::StoredBlob,
+    files, parse_path,
+    receive::{Held, Received},
+    to_its_end,
+    tree_edit::TreeEdit,
+};
 use crate::people::Identity;
 
 impl Tasks {
@@ -52,74 +59,95 @@ impl Tasks {
         path: &str,
         bytes: Bytes,
     ) -> Result<FileCreated, WireError> {
-        parse_path(path)?;
-        let size = bytes.len() as u64;
-        self.check_before_storing(task, path, size).await?;
-        let sha256 = hex::encode(Sha256::digest(&bytes));
-        let blob = self.store_bytes(task, sha256, bytes).await?;
-        let stored = self.put_blob(task, &by.name, path, blob, Replacing::Blobs).await?;
+        let (size, sha256) = (bytes.len() as u64, hex::encode(Sha256::digest(&bytes)));
+        let received = Received { size, sha256, held: Held::Memory(bytes) };
+        let stored = self.store_blob(task, &by.name, path, received, Replacing::Blobs).await?;
         Ok(FileCreated { file: stored.file, path: stored.path, revision: stored.revision })
     }
 
-    /// Puts a stored blob at a path: makes the file, or gives the blob there new content.
+    /// Stores received bytes and puts them at a path: makes the file, or gives the blob there new content. When that is
+    /// refused what was stored is released.
     ///
     /// A text there is replaced only when `replacing` says so: the text file is deleted and a new file made, with another
     /// id, in one step, so that nobody's editor mistakes the one for the other. A main file needs its successor first.
-    pub(super) async fn put_blob(
+    pub(super) async fn store_blob(
         &self,
         task: TaskId,
         by: &str,
         path: &str,
-        blob: StoredBlob,
+        received: Received,
         replacing: Replacing,
     ) -> Result<Stored, WireError> {
+        self.check_before_storing(task, path, received.size, Some(&replacing)).await?;
         let path = parse_path(path)?;
         let (tasks, by) = (self.clone(), by.to_owned());
         to_its_end(async move {
-            let _turn = tasks.room_of_maker(task).await?;
-            let mut edit = TreeEdit::begin(&tasks, task, &by).await?;
-            let text = path.as_str().to_owned();
-            let StoredBlob { sha256, size } = blob;
-            let old = edit.file_at(&path).await?;
-            let mut new_main = None;
-            let (file, created) = match old {
-                Some(old) if old.kind == NodeKind::Blob => {
-                    edit.check_room(0, size, old.size).await?;
-                    edit.touch_blobs(std::slice::from_ref(&old)).await?;
-                    let sql = "UPDATE files SET size = $2, blob_sha256 = $3, updated_at = $4 WHERE id = $1";
-                    let values = values![old.id.to_string(), files::as_column(size), sha256, edit.at];
-                    edit.run(vec![Statement::new(sql, values)]).await?;
-                    edit.changes.push(TreeChange::Replaced { file: old.id, path: text.clone() });
-                    return Ok(Stored {
-                        file: old.id,
-                        path: text,
-                        created: false,
-                        revision: edit.finish().await?.revision,
-                    });
-                }
-                Some(old) => {
-                    new_main = replacing.successor(&text)?;
-                    check_not_main(&edit, old.id, &text, new_main.as_ref())?;
-                    edit.check_room(0, size, old.size).await?;
-                    edit.run(vec![Statement::new("DELETE FROM files WHERE id = $1", values![old.id.to_string()])])
-                        .await?;
-                    edit.changes.push(TreeChange::Deleted { file: old.id, path: text.clone() });
-                    (FileId::new(), false)
-                }
-                None => {
-                    edit.layout_around(&path).await?.check_file(&path)?;
-                    edit.check_room(1, size, 0).await?;
-                    (FileId::new(), true)
-                }
+            let holder = TaskId::new();
+            let stored = match tasks.store_received(holder, received).await {
+                Ok(blob) => tasks.put_blob(task, &by, &path, blob, &replacing).await,
+                Err(error) => Err(error),
             };
-            edit.run(vec![files::insert_blob(file, task, &path, &sha256, size, edit.at)]).await?;
-            edit.changes.push(TreeChange::Created { file, path: text.clone(), kind: NodeKind::Blob });
-            if let Some(new_main) = new_main {
-                edit.choose_main(&new_main).await?;
+            if stored.is_err() {
+                tasks.release(task, holder).await;
             }
-            Ok(Stored { file, path: text, created, revision: edit.finish().await?.revision })
+            stored
         })
         .await
+    }
+
+    async fn put_blob(
+        &self,
+        task: TaskId,
+        by: &str,
+        path: &TaskPath,
+        blob: StoredBlob,
+        replacing: &Replacing,
+    ) -> Result<Stored, WireError> {
+        let _turn = self.room_of_maker(task).await?;
+        let mut edit = TreeEdit::begin(self, task, by).await?;
+        let text = path.as_str().to_owned();
+        let StoredBlob { holder, sha256, size } = blob;
+        let old = edit.file_at(path).await?;
+        let mut new_main = None;
+        let (file, created) = match old {
+            Some(old) if old.kind == NodeKind::Blob => {
+                edit.check_room(0, size, old.size).await?;
+                edit.let_go_of_blobs(std::slice::from_ref(&old)).await?;
+                let sql = "UPDATE files SET size = $2, blob_sha256 = $3, updated_at = $4 WHERE id = $1";
+                let values = values![old.id.to_string(), files::as_column(size), sha256, edit.at];
+                let mut statements = vec![Statement::new(sql, values)];
+                statements.extend(StoredBlob::hand_over(holder, task, edit.at));
+                edit.run(statements).await?;
+                edit.changes.push(TreeChange::Replaced { file: old.id, path: text.clone() });
+                return Ok(Stored {
+                    file: old.id,
+                    path: text,
+                    created: false,
+                    revision: edit.finish().await?.revision,
+                });
+            }
+            Some(old) => {
+                new_main = replacing.successor(&text)?;
+                check_not_main(&edit, old.id, &text, new_main)?;
+                edit.check_room(0, size, old.size).await?;
+                edit.run(vec![Statement::new("DELETE FROM files WHERE id = $1", values![old.id.to_string()])]).await?;
+                edit.changes.push(TreeChange::Deleted { file: old.id, path: text.clone() });
+                (FileId::new(), false)
+            }
+            None => {
+                edit.layout_around(path).await?.check_file(path)?;
+                edit.check_room(1, size, 0).await?;
+                (FileId::new(), true)
+            }
+        };
+        let mut statements = vec![files::insert_blob(file, task, path, &sha256, size, edit.at)];
+        statements.extend(StoredBlob::hand_over(holder, task, edit.at));
+        edit.run(statements).await?;
+        edit.changes.push(TreeChange::Created { file, path: text.clone(), kind: NodeKind::Blob });
+        if let Some(new_main) = new_main {
+            edit.choose_main(new_main).await?;
+        }
+        Ok(Stored { file, path: text, created, revision: edit.finish().await?.revision })
     }
 
     /// Replaces the blob at a path by a text file with a new id, in one step. Fails with `path_taken` when it is no
@@ -145,7 +173,7 @@ impl Tasks {
                 ));
             };
             edit.check_room(0, text.len() as u64, old.size).await?;
-            edit.touch_blobs(std::slice::from_ref(&old)).await?;
+            edit.let_go_of_blobs(std::slice::from_ref(&old)).await?;
             let file = FileId::new();
             let mut statements = vec![Statement::new("DELETE FROM files WHERE id = $1", values![old.id.to_string()])];
             statements.extend(files::insert_text(file, task, &path, &text, edit.at));
@@ -158,12 +186,25 @@ impl Tasks {
         .await
     }
 
-    /// Refuses early, before bytes are stored, what the transaction would refuse later.
-    pub(super) async fn check_before_storing(&self, task: TaskId, path: &str, size: u64) -> Result<(), WireError> {
+    /// Refuses early, before bytes are stored, what the transaction would refuse later. `as_blob`: they are no text, and
+    /// this is what they may take the place of.
+    pub(super) async fn check_before_storing(
+        &self,
+        task: TaskId,
+        path: &str,
+        size: u64,
+        as_blob: Option<&Replacing>,
+    ) -> Result<(), WireError> {
         let path = parse_path(path)?;
         let mut edit = TreeEdit::look(self, task).await?;
         match edit.file_at(&path).await? {
-            Some(old) => edit.check_room(0, size, old.size).await,
+            Some(old) => {
+                if let Some(replacing) = as_blob.filter(|_| old.kind == NodeKind::Text) {
+                    let new_main = replacing.successor(path.as_str())?;
+                    check_not_main(&edit, old.id, path.as_str(), new_main)?;
+                }
+                edit.check_room(0, size, old.size).await
+            }
             None => {
                 edit.layout_around(&path).await?.check_file(&path)?;
                 edit.check_room(1, size, 0).await
@@ -185,9 +226,9 @@ pub(super) enum Replacing {
 }
 
 impl Replacing {
-    fn successor(self, path: &str) -> Result<Option<TaskPath>, WireError> {
+    fn successor(&self, path: &str) -> Result<Option<&TaskPath>, WireError> {
         match self {
-            Self::Anything { new_main } => Ok(new_main),
+            Self::Anything { new_main } => Ok(new_main.as_ref()),
             Self::Blobs => Err(WireError::new(
                 ErrorCode::PathTaken,
                 format!(

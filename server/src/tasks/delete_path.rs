@@ -48,7 +48,7 @@ impl Tasks {
                     format!("The main file is among what `{}` deletes. Name another text file as `new_main`, or make it main first.", path.as_str()),
                 ));
             }
-            edit.touch_blobs(&gone).await?;
+            edit.let_go_of_blobs(&gone).await?;
             edit.run(vec![delete]).await?;
             edit.changes.extend(gone.into_iter().map(|file| TreeChange::Deleted { file: file.id, path: file.path }));
             if let Some(new_main) = new_main {

@@ -38,7 +38,12 @@ impl Tasks {
                          ON CONFLICT (task_id) DO NOTHING",
                         values![id.as_str(), at],
                     ),
-                    Statement::new("UPDATE blob_claims SET at = $2 WHERE task_id = $1", values![id.as_str(), at]),
+                    // They count as the maker's until the sweep has removed them.
+                    Statement::new(
+                        "UPDATE blob_claims SET at = $2, maker = (SELECT created_by FROM tasks WHERE id = $1) \
+                         WHERE task_id = $1",
+                        values![id.as_str(), at],
+                    ),
                     Statement::new(
                         "DELETE FROM tasks WHERE id = $1 AND import_of IS NULL RETURNING id",
                         values![id.as_str()],

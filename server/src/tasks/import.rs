@@ -20,7 +20,9 @@ use tempfile::TempPath;
 use tokio::{io::AsyncWriteExt as _, sync::mpsc};
 
 use super::{
-    Tasks, failed,
+    Tasks,
+    blobs::StoredBlob,
+    failed,
     files::{self, FileRow},
     layout::Layout,
     parse_path,
@@ -122,16 +124,41 @@ impl Tasks {
         // Once before the work, to refuse early, and once when it counts.
         let mut look = TreeEdit::look(self, task).await?;
         let bytes = files.iter().map(|file| file.size).sum();
-        check(&mut look, files.iter().map(|file| &file.path), bytes, replace).await?;
+        let giving_way = check(&mut look, files.iter().map(|file| &file.path), bytes, replace).await?;
+        let main = main_of(&look, &giving_way).map(str::to_owned);
         drop(look);
+        if let Some(main) = main {
+            self.check_successor(archive.to_path_buf(), &files, main).await?;
+        }
         let hidden = self.hide(task, by).await?;
-        let done = match self.unpack(hidden, task, archive.to_path_buf(), files).await {
+        let done = match self.unpack(hidden, archive.to_path_buf(), files).await {
             Ok(waiting) => self.bring_over(task, by, hidden, waiting, bytes, replace).await,
             Err(error) => Err(error),
         };
         // Empty by now if all went well. What is left after a failure here is swept later.
         let _ = self.tables.execute("DELETE FROM tasks WHERE id = $1", values![hidden.to_string()]).await;
+        if done.is_err() {
+            self.release(task, hidden).await;
+        }
         done
+    }
+
+    /// Refuses an archive that has no text for the main file, before anything of it is unpacked.
+    async fn check_successor(&self, archive: PathBuf, files: &[ArchivedFile], main: String) -> Result<(), WireError> {
+        let new = files.iter().find(|new| new.path.as_str() == main).cloned();
+        let Some(new) = new.filter(|new| new.size <= self.settings.max_text_bytes) else {
+            return Err(no_text_for_main(&main));
+        };
+        let settings = self.settings.clone();
+        let reader = tokio::task::spawn_blocking(move || {
+            let mut is_text = false;
+            read_archive::read_files(&archive, &[new], &settings, |_, file| {
+                is_text = file.into_text().is_ok();
+                true
+            })?;
+            if is_text { Ok(()) } else { Err(no_text_for_main(&main)) }
+        });
+        reader.await.map_err(failed::internal("look into an archive"))?
     }
 
     /// Makes the hidden task.
@@ -150,7 +177,6 @@ impl Tasks {
     async fn unpack(
         &self,
         hidden: TaskId,
-        task: TaskId,
         archive: PathBuf,
         files: Arc<Vec<ArchivedFile>>,
     ) -> Result<Vec<Waiting>, WireError> {
@@ -174,7 +200,7 @@ impl Tasks {
                     NodeKind::Text
                 }
                 Err(received) => {
-                    let blob = self.store_received(task, received).await?;
+                    let blob = self.store_received(hidden, received).await?;
                     statements.push(files::insert_blob(file, hidden, &path, &blob.sha256, blob.size, at));
                     NodeKind::Blob
                 }
@@ -206,7 +232,7 @@ impl Tasks {
         let _turn = self.room_of_maker(task).await?;
         let mut edit = TreeEdit::begin(self, task, &by.name).await?;
         let giving_way = check(&mut edit, waiting.iter().map(|new| &new.path), bytes, replace).await?;
-        edit.touch_blobs(&giving_way).await?;
+        edit.let_go_of_blobs(&giving_way).await?;
         let (mut statements, mut deletions) = (Vec::new(), Vec::new());
         // All are locked before the first one goes, in the order in which the group commit locks files, so that neither
         // ever waits for what the other has. (The one writer of SQLite needs no locks.)
@@ -225,6 +251,7 @@ impl Tasks {
         statements.append(&mut deletions);
         let values = values![hidden.to_string(), task.to_string()];
         statements.push(Statement::new("UPDATE files SET task_id = $2 WHERE task_id = $1", values));
+        statements.extend(StoredBlob::hand_over(hidden, task, edit.at));
         edit.run(statements).await?;
         let new_main = successor(&edit, &giving_way, &waiting)?;
         edit.changes.extend(giving_way.into_iter().map(|old| TreeChange::Deleted { file: old.id, path: old.path }));
@@ -267,17 +294,25 @@ async fn check<'a>(
     Ok(giving_way)
 }
 
+/// Path of the main file, when it gives way.
+fn main_of<'a>(edit: &TreeEdit, giving_way: &'a [FileRow]) -> Option<&'a str> {
+    giving_way.iter().find(|old| Some(old.id) == edit.main).map(|main| main.path.as_str())
+}
+
 /// The new main file, when the old one gives way.
 fn successor(edit: &TreeEdit, giving_way: &[FileRow], waiting: &[Waiting]) -> Result<Option<TaskPath>, WireError> {
-    let Some(main) = giving_way.iter().find(|old| Some(old.id) == edit.main) else { return Ok(None) };
-    match waiting.iter().find(|new| new.path.as_str() == main.path) {
+    let Some(main) = main_of(edit, giving_way) else { return Ok(None) };
+    match waiting.iter().find(|new| new.path.as_str() == main) {
         Some(new) if new.kind == NodeKind::Text => Ok(Some(new.path.clone())),
-        _ => Err(WireError::new(
-            ErrorCode::MainFile,
-            format!(
-                "`{}` is the main file, and the archive has something in its place that is not text. Make another file main first.",
-                main.path
-            ),
-        )),
+        _ => Err(no_text_for_main(main)),
     }
+}
+
+fn no_text_for_main(main: &str) -> WireError {
+    WireError::new(
+        ErrorCode::MainFile,
+        format!(
+            "`{main}` is the main file, and the archive has something in its place that is not text. Make another file main first."
+        ),
+    )
 }

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use coderoom_backing::{
     objects::{ByteStream, Objects},
     tables::Tables,
+    values,
 };
 use coderoom_protocol::{
     ids::{FileId, RunId, TaskId, UserId},
@@ -58,13 +59,13 @@ impl std::fmt::Debug for Archive {
 enum Entry {
     /// A document, read from the tables when its turn comes.
     Text(TextFile),
-    /// An object.
-    Blob { path: String, key: String, size: u64 },
+    /// A file whose content is an object.
+    Blob { path: String, file: FileId },
 }
 
 impl Tasks {
     /// The task, a folder or a single file of it as a zip; `path` is `""` for the task. Paths in it begin inside the folder.
-    /// Each text is as it is stored when its turn comes; a file that is deleted meanwhile is left out.
+    /// Each file is as it is stored when its turn comes; a file that is deleted meanwhile is left out.
     ///
     /// Fails with `not_found`, and with `too_many_requests` when `user` has as many archives under way as one may.
     pub async fn pack(&self, user: UserId, task: TaskId, path: &str) -> Result<Archive, WireError> {
@@ -149,7 +150,7 @@ fn entry(row: FileRow, folder: &str) -> Entry {
         _ => row.path,
     };
     match (row.kind, row.blob_sha256) {
-        (NodeKind::Blob, Some(sha256)) => Entry::Blob { path: inside, key: blob_key(&sha256), size: row.size },
+        (NodeKind::Blob, Some(_)) => Entry::Blob { path: inside, file: row.id },
         _ => Entry::Text(TextFile { file: row.id, path: inside, epoch: row.epoch, seq: row.seq, size: row.size }),
     }
 }
@@ -174,7 +175,7 @@ impl Packer {
                         bytes = 0;
                     }
                 }
-                Entry::Blob { path, key, size } => self.blob(&path, &key, size)?,
+                Entry::Blob { path, file } => self.current_blob(&path, file)?,
             }
         }
         self.texts(texts)
@@ -190,6 +191,15 @@ impl Packer {
             self.zip.write_all(text.as_bytes())?;
         }
         Ok(())
+    }
+
+    /// What was listed may have been deleted or overwritten an hour ago, and its object be gone.
+    fn current_blob(&mut self, path: &str, file: FileId) -> io::Result<()> {
+        let sql = "SELECT blob_sha256, size FROM files WHERE id = $1 AND blob_sha256 IS NOT NULL";
+        let found = self.runtime.block_on(self.tasks.tables.query_opt(sql, values![file.to_string()]));
+        let Some(row) = found.map_err(io::Error::other)? else { return Ok(()) };
+        let (sha256, size) = (row.text(0).map_err(io::Error::other)?, row.uint(1).map_err(io::Error::other)?);
+        self.blob(path, &blob_key(sha256), size)
     }
 
     fn blob(&mut self, path: &str, key: &str, size: u64) -> io::Result<()> {

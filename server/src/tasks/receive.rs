@@ -10,8 +10,7 @@ use sha2::{Digest, Sha256};
 use tempfile::{NamedTempFile, TempPath};
 use tokio::io::AsyncWriteExt as _;
 
-use super::{Tasks, blobs::StoredBlob, failed};
-use coderoom_protocol::ids::TaskId;
+use super::{Tasks, failed};
 
 /// Bytes that were received whole.
 #[derive(Debug)]
@@ -86,15 +85,6 @@ impl Tasks {
             }
         };
         Ok(Received { size, sha256: hex::encode(hash.finalize()), held })
-    }
-
-    /// Moves received bytes into object storage.
-    pub(super) async fn store_received(&self, task: TaskId, received: Received) -> Result<StoredBlob, WireError> {
-        let Received { size, sha256, held } = received;
-        match held {
-            Held::Memory(bytes) => self.store_bytes(task, sha256, bytes).await,
-            Held::File(path) => self.store_file(task, sha256, size, &path).await,
-        }
     }
 
     /// Makes the directory for uploads, and removes what a crash left there. For the start, before the first upload.

@@ -44,8 +44,12 @@ pub struct TaskSettings {
     pub max_snapshots_at_once: usize,
     /// A directory of our own where uploads wait; what is left there by a crash is removed at start.
     pub staging: PathBuf,
-    /// The sweep leaves objects alone that were touched less than this many milliseconds ago. Default one day.
+    /// The sweep leaves imports and what deleted tasks left alone for this many milliseconds. Default one day.
     pub sweep_age_ms: i64,
+    /// The sweep leaves blobs alone that came, or that files let go of, less than this many milliseconds ago. Default one
+    /// hour: longer than it takes to store a blob and name it in a file, or to freeze a task for a run. No more, since so long
+    /// it counts as storage of somebody who overwrites a large file again and again.
+    pub blob_age_ms: i64,
 }
 
 impl TaskSettings {
@@ -66,6 +70,7 @@ impl TaskSettings {
             max_snapshots_at_once: 8,
             staging,
             sweep_age_ms: 24 * 60 * 60 * 1_000,
+            blob_age_ms: 60 * 60 * 1_000,
         }
     }
 

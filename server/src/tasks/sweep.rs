@@ -2,22 +2,19 @@
 //! and their runs left in object storage, and imports that a crash cut off. It compares what is with what should be, so it may run at any
 //! time, on any number of nodes, and be cut off anywhere.
 
-use std::{
-    collections::{HashMap, HashSet, hash_map::Entry},
-    time::Duration,
-};
+use std::collections::{HashMap, HashSet, hash_map::Entry};
 
-use coderoom_backing::values;
+use coderoom_backing::{tables::Statement, values};
 use coderoom_protocol::{ids::TaskId, problem::WireError};
 use coderoom_worker::{
     announce::log_stream,
-    snapshot::{Manifest, blob_key, code_prefix},
+    snapshot::{Manifest, code_prefix},
 };
 
 use super::{Tasks, failed};
 
-/// Blobs that one sweep looks at; the rest waits for the next.
-const BLOBS_PER_SWEEP: i64 = 2_000;
+/// Blobs that are looked for at once.
+const BLOBS_AT_ONCE: i64 = 2_000;
 /// Runs of deleted tasks that one sweep removes.
 const RUNS_PER_SWEEP: i64 = 500;
 /// Deleted tasks whose runs' texts one sweep removes.
@@ -25,8 +22,8 @@ const TASKS_PER_SWEEP: i64 = 500;
 
 /// A mark that a blob is being deleted counts for this many milliseconds.
 const MARK_LASTS_MS: i64 = 10 * 60 * 1_000;
-/// The store has this long to delete an object, well within [`MARK_LASTS_MS`].
-const DELETE_WITHIN: Duration = Duration::from_secs(120);
+/// A blob that only snapshots of runs have is looked at again after so many milliseconds: it goes with their task.
+const FROZEN_AGAIN_MS: i64 = 24 * 60 * 60 * 1_000;
 
 /// What a sweep removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,8 +39,8 @@ pub struct Swept {
 }
 
 impl Tasks {
-    /// Removes what has been unused for [`super::TaskSettings::sweep_age_ms`]. For now and then; an error leaves the rest
-    /// for the next time.
+    /// Removes what has been unused for [`super::TaskSettings::sweep_age_ms`], blobs after
+    /// [`super::TaskSettings::blob_age_ms`]. For now and then; an error leaves the rest for the next time.
     pub async fn sweep(&self) -> Result<Swept, WireError> {
         let before = self.clock.now_ms() - self.settings.sweep_age_ms;
         let step = "sweep imports";
@@ -51,7 +48,7 @@ impl Tasks {
         let imports = self.tables.execute(sql, values![before]).await.map_err(failed::tables(step))?;
         let run_objects = self.sweep_runs(before).await?;
         let codes = self.sweep_codes(before).await?;
-        let blobs = self.sweep_blobs(before).await?;
+        let blobs = self.sweep_blobs(self.clock.now_ms() - self.settings.blob_age_ms).await?;
         Ok(Swept { blobs, run_objects, codes, imports })
     }
 
@@ -103,46 +100,70 @@ impl Tasks {
         let sql = "UPDATE blob_claims SET deleting = 0 WHERE deleting > 0 AND deleting < $1";
         let stale = self.clock.now_ms() - MARK_LASTS_MS;
         self.tables.execute(sql, values![stale]).await.map_err(failed::tables(step))?;
-        let sql =
-            "SELECT sha256 FROM blob_claims WHERE at < $1 AND deleting = 0 GROUP BY sha256 ORDER BY MIN(at) LIMIT $2";
-        let rows = self.tables.query(sql, values![before, BLOBS_PER_SWEEP]).await.map_err(failed::tables(step))?;
+        // Those that files have are not looked at: who deletes or overwrites a file renews the claim.
+        let sql = "SELECT sha256 FROM blob_claims WHERE at < $1 AND deleting = 0 \
+                   AND NOT EXISTS (SELECT 1 FROM files WHERE files.blob_sha256 = blob_claims.sha256) \
+                   GROUP BY sha256 ORDER BY MIN(at) LIMIT $2";
         let mut snapshots = Snapshots::default();
         let mut removed = 0;
-        for row in rows {
-            let sha256 = row.text(0).map_err(failed::tables(step))?;
-            if self.mark(sha256, before, &mut snapshots).await? {
-                let key = blob_key(sha256);
-                let deleted = tokio::time::timeout(DELETE_WITHIN, self.objects.delete(&key)).await;
-                deleted.map_err(failed::internal(step))?.map_err(failed::objects(step))?;
-                let sql = "DELETE FROM blob_claims WHERE sha256 = $1 AND deleting > 0";
-                self.tables.execute(sql, values![sha256]).await.map_err(failed::tables(step))?;
-                removed += 1;
-            } else {
-                // Somebody has it: looked at again when it has been quiet for as long once more.
-                let sql = "UPDATE blob_claims SET at = $2 WHERE sha256 = $1 AND at < $3";
-                let values = values![sha256, self.clock.now_ms(), before];
-                self.tables.execute(sql, values).await.map_err(failed::tables(step))?;
+        loop {
+            let rows = self.tables.query(sql, values![before, BLOBS_AT_ONCE]).await.map_err(failed::tables(step))?;
+            for row in &rows {
+                let sha256 = row.text(0).map_err(failed::tables(step))?;
+                if self.is_frozen(sha256, before, &mut snapshots).await? {
+                    continue;
+                }
+                if self.mark(sha256, before).await? {
+                    self.delete_marked(sha256).await?;
+                    removed += 1;
+                } else {
+                    // Somebody has it by now: looked at again when it has been quiet for as long once more.
+                    let sql = "UPDATE blob_claims SET at = $2 WHERE sha256 = $1 AND at < $3";
+                    let values = values![sha256, self.clock.now_ms(), before];
+                    self.tables.execute(sql, values).await.map_err(failed::tables(step))?;
+                }
+            }
+            // None of these is found again in this sweep.
+            if rows.len() < BLOBS_AT_ONCE as usize {
+                return Ok(removed);
             }
         }
-        Ok(removed)
+    }
+
+    /// Whether a run of a task that has a claim was given the blob. Then it stays with that task, and counts as storage of who
+    /// made it; for others that had it, it costs nothing.
+    async fn is_frozen(&self, sha256: &str, before: i64, snapshots: &mut Snapshots) -> Result<bool, WireError> {
+        let step = "sweep blobs";
+        let sql = "SELECT task_id FROM blob_claims WHERE sha256 = $1";
+        let rows = self.tables.query(sql, values![sha256]).await.map_err(failed::tables(step))?;
+        let (mut frozen, mut statements) = (false, Vec::new());
+        for row in rows {
+            let task: TaskId = row.parse(0).map_err(failed::tables(step))?;
+            if self.snapshots_have(task, sha256, snapshots).await? {
+                frozen = true;
+            } else {
+                let sql = "UPDATE blob_claims SET maker = NULL WHERE sha256 = $1 AND task_id = $2 AND at < $3";
+                statements.push(Statement::new(sql, values![sha256, task.to_string(), before]));
+            }
+        }
+        if !frozen {
+            return Ok(false);
+        }
+        let again = self.clock.now_ms() - self.settings.blob_age_ms + FROZEN_AGAIN_MS;
+        let sql = "UPDATE blob_claims SET at = $2 WHERE sha256 = $1 AND at < $3";
+        statements.push(Statement::new(sql, values![sha256, again, before]));
+        self.tables.batch(statements).await.map_err(failed::tables(step))?;
+        Ok(true)
     }
 
     /// Marks a blob for deletion, if nobody uses it. The mark is committed before it is looked again for somebody who
     /// is about to use it: see [`Tasks::claim`].
-    async fn mark(&self, sha256: &str, before: i64, snapshots: &mut Snapshots) -> Result<bool, WireError> {
+    async fn mark(&self, sha256: &str, before: i64) -> Result<bool, WireError> {
         let step = "sweep blobs";
-        let sql = "SELECT task_id FROM blob_claims WHERE sha256 = $1";
-        let rows = self.tables.query(sql, values![sha256]).await.map_err(failed::tables(step))?;
-        for row in rows {
-            let task = row.parse(0).map_err(failed::tables(step))?;
-            if self.snapshots_have(task, sha256, snapshots).await? {
-                return Ok(false);
-            }
-        }
         let marked = self
             .tables
             .execute(
-                "UPDATE blob_claims SET deleting = $3 WHERE sha256 = $1 \
+                "UPDATE blob_claims SET deleting = $3 WHERE sha256 = $1 AND deleting = 0 \
                  AND NOT EXISTS (SELECT 1 FROM files WHERE blob_sha256 = $1) \
                  AND NOT EXISTS (SELECT 1 FROM blob_claims fresh WHERE fresh.sha256 = $1 AND fresh.at >= $2)",
                 values![sha256, before, self.clock.now_ms()],

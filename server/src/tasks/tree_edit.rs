@@ -233,15 +233,17 @@ impl TreeEdit {
         Ok(())
     }
 
-    /// Lets go of the blobs of files that are about to be deleted or replaced: the sweep gives them a day from now.
-    pub(super) async fn touch_blobs(&mut self, files: &[FileRow]) -> Result<(), WireError> {
+    /// Lets go of the blobs of files that are about to be deleted or replaced: from now on they count as storage of who made
+    /// the task, until the sweep removes them or a file has them again.
+    pub(super) async fn let_go_of_blobs(&mut self, files: &[FileRow]) -> Result<(), WireError> {
         let statements: Vec<_> = files
             .iter()
-            .filter_map(|file| file.blob_sha256.as_deref())
-            .map(|sha256| {
+            .filter_map(|file| Some((file.blob_sha256.as_deref()?, file.size)))
+            .map(|(sha256, size)| {
                 Statement::new(
-                    "UPDATE blob_claims SET at = $3 WHERE sha256 = $1 AND task_id = $2",
-                    values![sha256, self.task.to_string(), self.at],
+                    "UPDATE blob_claims SET at = $3, size = $4, maker = (SELECT created_by FROM tasks WHERE id = $2) \
+                     WHERE sha256 = $1 AND task_id = $2",
+                    values![sha256, self.task.to_string(), self.at, files::as_column(size)],
                 )
             })
             .collect();

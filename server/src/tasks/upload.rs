@@ -48,7 +48,7 @@ impl Tasks {
         let old_size = old.as_ref().map_or(0, |old| old.size);
         let (_, used) = TreeEdit::look(self, task).await?.usage().await?;
         let kept = used.saturating_sub(old_size);
-        self.check_before_storing(task, path, target.declared.unwrap_or(0)).await?;
+        self.check_before_storing(task, path, target.declared.unwrap_or(0), None).await?;
         let free = self.settings.max_task_bytes.saturating_sub(kept);
         let too_large = || match self.settings.check_bytes(kept, target.declared.unwrap_or(free + 1).max(free + 1)) {
             Err(error) => error,
@@ -59,9 +59,8 @@ impl Tasks {
         let (stored, kind) = match received.into_text() {
             Ok(text) => (self.put_text(rooms, task, by, path, old, text).await?, NodeKind::Text),
             Err(received) => {
-                let blob = self.store_received(task, received).await?;
                 let replacing = Replacing::Anything { new_main };
-                (self.put_blob(task, &by.name, path, blob, replacing).await?, NodeKind::Blob)
+                (self.store_blob(task, &by.name, path, received, replacing).await?, NodeKind::Blob)
             }
         };
         let Stored { file, path, created, revision } = stored;

@@ -8,6 +8,7 @@
 
 mod archives;
 mod bench;
+mod let_go;
 mod snapshots;
 mod sweep;
 mod tree;

@@ -19,7 +19,7 @@ async fn is_stored(bench: &Bench, sha256: &str) -> bool {
 }
 
 /// A run of the task whose snapshot has this blob.
-async fn run_with(bench: &Bench, task: TaskId, sha256: &str) -> RunId {
+pub(crate) async fn run_with(bench: &Bench, task: TaskId, sha256: &str) -> RunId {
     let run = RunId::new();
     let file =
         ManifestFile { path: "b".into(), seq: 0, size: 1, sha256: sha256.into(), blob_key: Some(blob_key(sha256)) };
@@ -36,7 +36,7 @@ async fn run_with(bench: &Bench, task: TaskId, sha256: &str) -> RunId {
 }
 
 #[tokio::test]
-async fn blob_goes_a_day_after_its_last_file() {
+async fn blob_goes_an_hour_after_its_last_file() {
     let bench = Bench::new().await;
     let task = bench.task().await;
     let (kept, gone) = (blob(&bench, task, "kept", b"\xff1").await, blob(&bench, task, "gone", b"\xff2").await);
