@@ -7,10 +7,11 @@ mod postgres;
 mod sqlite;
 mod value;
 
-use std::{borrow::Cow, path::Path};
+use std::{borrow::Cow, path::Path, sync::Arc};
 
 pub use migrate::Migration;
 pub use postgres::PostgresSettings;
+use tokio::sync::OwnedSemaphorePermit;
 pub use value::{Row, Value};
 
 /// A statement's text: the same for both twins, or one for each.
@@ -170,6 +171,17 @@ impl Tables {
             Self::Sqlite(twin) => twin.begin_read().await.map(Tx::Sqlite),
             Self::Postgres(twin) => twin.begin_read().await.map(Tx::Postgres),
         }
+    }
+
+    /// A turn for a reading transaction that takes long because of what somebody asks for (a search, a whole task). There are
+    /// few, so that others who ask for little do not wait. Take it before [`Self::begin_read`]; it ends when it is dropped.
+    pub async fn long_read(&self) -> Result<OwnedSemaphorePermit> {
+        let turns = match self {
+            Self::Sqlite(twin) => &twin.long_reads,
+            Self::Postgres(twin) => &twin.long_reads,
+        };
+        let turn = Arc::clone(turns).acquire_owned().await;
+        turn.map_err(|_| TablesError::Unavailable("the tables are closed".to_owned()))
     }
 }
 

@@ -13,6 +13,7 @@ mod transaction;
 use std::{sync::Arc, time::Duration};
 
 use sqlx::postgres::{PgPool, PgPoolOptions};
+use tokio::sync::Semaphore;
 
 pub use self::settings::PostgresSettings;
 pub(super) use self::transaction::PostgresTx;
@@ -31,11 +32,15 @@ const IDLE_CONNECTION_LIMIT: Duration = Duration::from_secs(10 * 60);
 /// Connections are replaced after this long, so that a moved server is found.
 const CONNECTION_LIFETIME: Duration = Duration::from_secs(30 * 60);
 
+/// Of all connections, one in this many may have a long reading transaction.
+const LONG_READS_SHARE: usize = 4;
+
 /// Handle to the pool.
 #[derive(Clone, Debug)]
 pub struct Postgres {
     pool: PgPool,
     settings: Arc<PostgresSettings>,
+    pub(super) long_reads: Arc<Semaphore>,
 }
 
 impl Postgres {
@@ -48,7 +53,9 @@ impl Postgres {
             // A dead connection is found by its first use, which costs no trip.
             .test_before_acquire(false);
         let pool = options.connect_lazy_with(settings.connect_options()?);
-        let opened = Self { pool, settings: Arc::new(settings) };
+        let long_reads = (settings.max_connections as usize / LONG_READS_SHARE).max(1);
+        let long_reads = Arc::new(Semaphore::new(long_reads));
+        let opened = Self { pool, settings: Arc::new(settings), long_reads };
         opened.query(Statement::new("SELECT 1", vec![])).await?;
         Ok(opened)
     }

@@ -12,7 +12,7 @@ mod transaction;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 pub(super) use transaction::SqliteTx;
 
 use self::{
@@ -21,8 +21,14 @@ use self::{
 };
 use super::{Result, Row, Statement, TablesError};
 
-/// Threads that read. Each holds its own connection and at most one reading transaction.
+/// Threads for single queries. Each holds its own connection.
 const READERS: usize = 3;
+
+/// Threads for reading transactions, which may take long: what everybody waits for is looked up by the others.
+const TRANSACTION_READERS: usize = 4;
+
+/// Long reading transactions at once, of all [`TRANSACTION_READERS`].
+const LONG_READS: usize = 2;
 
 /// Commands that may wait for the writer, and for all readers together. A full queue makes callers wait.
 const QUEUED_COMMANDS: usize = 256;
@@ -39,6 +45,8 @@ const STACK_BYTES: usize = 1 << 20;
 pub struct Sqlite {
     writer: mpsc::Sender<Command>,
     readers: mpsc::Sender<Command>,
+    transactions: mpsc::Sender<Command>,
+    pub(super) long_reads: Arc<Semaphore>,
 }
 
 impl Sqlite {
@@ -58,15 +66,27 @@ impl Sqlite {
         let (writer, commands) = mpsc::channel(QUEUED_COMMANDS);
         let connection = connect::connect(file, Use::Write)?;
         spawn("tables-write", Server::new(connection, file, Use::Write, idle_limit, lock.clone()).serve(commands))?;
+        let readers = Self::start_readers(file, "tables-read", READERS, idle_limit, &lock)?;
+        let transactions = Self::start_readers(file, "tables-long", TRANSACTION_READERS, idle_limit, &lock)?;
+        Ok(Self { writer, readers, transactions, long_reads: Arc::new(Semaphore::new(LONG_READS)) })
+    }
+
+    /// Readers that share one queue: whoever is free takes the next command.
+    fn start_readers(
+        file: &Path,
+        name: &str,
+        count: usize,
+        idle_limit: Duration,
+        lock: &Arc<lock::ProcessLock>,
+    ) -> Result<mpsc::Sender<Command>> {
         let (readers, commands) = mpsc::channel(QUEUED_COMMANDS);
-        // Readers share one queue: whoever is free takes the next command.
         let commands = Arc::new(std::sync::Mutex::new(commands));
-        for number in 0..READERS {
+        for number in 0..count {
             let connection = connect::connect(file, Use::Read)?;
             let server = Server::new(connection, file, Use::Read, idle_limit, lock.clone());
-            spawn(&format!("tables-read-{number}"), server.serve_shared(commands.clone()))?;
+            spawn(&format!("{name}-{number}"), server.serve_shared(commands.clone()))?;
         }
-        Ok(Self { writer, readers })
+        Ok(readers)
     }
 
     pub(super) async fn query(&self, statement: Statement) -> Result<Vec<Row>> {
@@ -86,7 +106,7 @@ impl Sqlite {
     }
 
     pub(super) async fn begin_read(&self) -> Result<SqliteTx> {
-        ask(&self.readers, Command::Begin).await
+        ask(&self.transactions, Command::Begin).await
     }
 }
 
@@ -110,6 +130,18 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<()> {
 mod tests {
     use super::*;
     use crate::values;
+
+    #[tokio::test]
+    async fn long_transactions_hold_up_no_single_query() {
+        let directory = tempfile::tempdir().unwrap();
+        let tables = Sqlite::open(&directory.path().join("t.db")).await.unwrap();
+        let mut open = Vec::new();
+        for _ in 0..TRANSACTION_READERS {
+            open.push(tables.begin_read().await.unwrap());
+        }
+        let answer = tables.query(Statement::new("SELECT 1", vec![])).await.unwrap();
+        assert_eq!(answer, [Row(values![1])]);
+    }
 
     #[tokio::test]
     async fn leaked_transaction_is_rolled_back_and_the_writer_goes_on() {
