@@ -66,6 +66,7 @@ pub async fn rerun_of(app: &App, by: &Identity, run: &Run) -> Result<Submitted, 
 async fn freeze_and_queue(app: &App, wish: SubmitWish) -> Result<Submitted, WireError> {
     let SubmitWish { task, user, command, remarks } = wish;
     app.rooms.barrier(task).await?;
+    let _turn = app.tables.long_read().await.map_err(tables_failed)?;
     let mut tx = app.tables.begin_read().await.map_err(tables_failed)?;
     let language = language_of(&mut tx, task).await?;
     let draft = SubmitDraft {

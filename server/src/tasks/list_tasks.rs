@@ -1,5 +1,7 @@
 //! Lists tasks page by page, the last changed first. A list has only what its asker is a member of.
 
+use std::collections::BTreeSet;
+
 use coderoom_backing::{
     tables::{Row, TablesError, Value},
     values,
@@ -22,6 +24,8 @@ const MAX_PAGE: u32 = 200;
 const DEFAULT_PAGE: u32 = 50;
 /// Longest search, in characters.
 const MAX_SEARCH_CHARS: usize = 200;
+/// Most different words of a search: each looks through all texts.
+const MAX_SEARCH_WORDS: usize = 8;
 
 /// Which tasks are wanted; what is absent does not matter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -53,7 +57,15 @@ impl Tasks {
         let limit = filter.limit.unwrap_or(DEFAULT_PAGE).clamp(1, MAX_PAGE);
         let (sql, values) = query(identity, self.clock.now_ms(), filter, limit)?;
         let step = "list tasks";
-        let rows = self.tables.query(sql, values).await.map_err(failed::tables(step))?;
+        let rows = if filter.search.is_some() {
+            // A search looks at every task, so it takes its turn.
+            let _turn = self.tables.long_read().await.map_err(failed::tables(step))?;
+            let mut tx = self.tables.begin_read().await.map_err(failed::tables(step))?;
+            tx.query(sql, values).await
+        } else {
+            self.tables.query(sql, values).await
+        };
+        let rows = rows.map_err(failed::tables(step))?;
         let mut tasks = rows
             .iter()
             .map(|row| read_line(row, identity))
@@ -119,8 +131,16 @@ fn words(search: &str) -> Result<Vec<String>, WireError> {
             format!("A search may have {MAX_SEARCH_CHARS} characters. Shorten it."),
         ));
     }
+    let key = search_key(search, "");
+    let words: BTreeSet<&str> = key.split_whitespace().collect();
+    if words.len() > MAX_SEARCH_WORDS {
+        return Err(WireError::new(
+            ErrorCode::Invalid,
+            format!("A search may have {MAX_SEARCH_WORDS} different words. Leave some out."),
+        ));
+    }
     let escape = |word: &str| word.replace('!', "!!").replace('%', "!%").replace('_', "!_");
-    Ok(search_key(search, "").split_whitespace().map(|word| format!("%{}%", escape(word))).collect())
+    Ok(words.into_iter().map(|word| format!("%{}%", escape(word))).collect())
 }
 
 fn read_cursor(cursor: &str) -> Result<(i64, TaskId), WireError> {

@@ -26,6 +26,7 @@ impl Tasks {
 
     async fn read_tree(&self, task: TaskId, with_texts: bool) -> Result<(u64, Node), WireError> {
         let step = "read the tree";
+        let _turn = if with_texts { Some(self.tables.long_read().await.map_err(failed::tables(step))?) } else { None };
         // One state of the tables: revision, paths and texts belong together.
         let mut tx = self.tables.begin_read().await.map_err(failed::tables(step))?;
         let head = tx

@@ -355,6 +355,10 @@ async fn list_has_only_what_its_asker_belongs_to() {
     assert_eq!(search("0%_").await, ["100%_sure"]);
     assert_eq!(search("%").await, ["100%_sure"]);
     assert!(search("!").await.is_empty());
+    let words = |count: usize| (0..count).map(|n| format!("w{n} w0 ")).collect::<String>();
+    assert!(search(&words(8)).await.is_empty());
+    let too_many = TaskFilter { search: Some(words(9)), ..TaskFilter::default() };
+    assert_eq!(bench.tasks.list(&bench.ada, &too_many).await.unwrap_err().code, ErrorCode::Invalid);
     let r = list(TaskFilter { language: Some(Language::R), ..TaskFilter::default() }).await;
     assert_eq!(names(&r), ["100%_sure"]);
     let state = |state| TaskFilter { run_state: Some(state), ..TaskFilter::default() };
