@@ -2,7 +2,8 @@
 //! other hosts.
 
 use axum::{
-    Json, Router,
+    Router,
+    body::Bytes,
     http::{HeaderValue, header},
     response::{IntoResponse, Response},
     routing::get,
@@ -91,9 +92,10 @@ fn name_the_error(operation: &mut Operation) {
 
 /// The description and the page.
 pub(super) fn routes(openapi: OpenApi) -> Router<App> {
-    let openapi = finish(openapi);
+    // Written once: it is large, and anybody may ask for it.
+    let openapi = Bytes::from(serde_json::to_vec(&finish(openapi)).unwrap_or_default());
     Router::new()
-        .route("/api/openapi.json", get(async move || Json(openapi)))
+        .route("/api/openapi.json", get(async move || ([(header::CONTENT_TYPE, "application/json")], openapi)))
         .route("/api/docs", get(async || page("text/html; charset=utf-8", include_str!("docs/page.html"))))
         .route("/api/docs.js", get(async || page("text/javascript; charset=utf-8", include_str!("docs/page.js"))))
         .route("/api/docs.css", get(async || page("text/css; charset=utf-8", include_str!("docs/page.css"))))
