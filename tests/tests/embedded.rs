@@ -51,6 +51,7 @@ scenarios! {
     hostile_sockets::text_on_a_binary_socket_is_ignored,
     hostile_sockets::mutated_frames_harm_nobody,
     hostile_sockets::too_much_before_auth_is_denied,
+    hostile_sockets::much_from_nobody_ends_the_socket,
     hostile_sockets::upgrade_is_refused_to_strangers,
     hostile_sequences::hostile_sequences_disturb_nobody,
     floods::slow_headers_hold_up_nobody,

@@ -1,6 +1,7 @@
 //! The life of one socket in one task of the runtime: reading, writing and watching side by side, then an orderly end.
 
 use std::{
+    io::ErrorKind,
     pin::pin,
     sync::{Arc, PoisonError, atomic::Ordering},
     time::Duration,
@@ -73,7 +74,7 @@ where
 {
     let open = metrics::gauge!("coderoom_sockets_open");
     open.increment(1);
-    let (mut incoming, outgoing) = wire::split(stream, &socket.outbox, socket.settings()).await;
+    let (mut incoming, outgoing) = wire::split(stream, &socket.outbox, &socket.inflow, socket.settings()).await;
     {
         let mut write = pin!(write(&socket, outgoing));
         let ended = {
@@ -126,11 +127,13 @@ where
         socket.heard.store(true, Ordering::Relaxed);
         let length = match message {
             Ok(Message::Binary(bytes)) => {
+                socket.inflow.message();
                 let length = bytes.len();
                 door.binary(bytes).await;
                 length
             }
             Ok(Message::Text(text)) => {
+                socket.inflow.message();
                 door.text(&text).await;
                 text.len()
             }
@@ -149,6 +152,12 @@ fn refuse(socket: &Socket, error: &Error) {
     match error {
         Error::Capacity(_) => socket.outbox.close(1009, "the message is too large"),
         Error::Utf8(_) => socket.outbox.close(1007, "a text frame must be UTF-8"),
+        Error::Io(error) if error.kind() == ErrorKind::QuotaExceeded => {
+            socket.outbox.close(4408, "too much was sent before the token");
+        }
+        Error::Io(error) if error.kind() == ErrorKind::TimedOut => {
+            socket.outbox.close(1008, "a message took too long");
+        }
         Error::Protocol(_) => socket.outbox.close(1002, "the frame is not well formed"),
         _ => socket.outbox.abandon(),
     }

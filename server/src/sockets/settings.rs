@@ -21,6 +21,10 @@ pub struct SocketSettings {
     pub max_frames_per_second: u32,
     /// Bytes a client may send in a second; a faster one is read more slowly.
     pub max_bytes_per_second: usize,
+    /// Bytes a client may send before it has said who it is.
+    pub unknown_bytes: usize,
+    /// A message of more than 64 KiB must be whole after this time.
+    pub message_within: Duration,
     /// Bytes of frames that wait for a token, in all addresses of a socket together.
     pub waiting_bytes: usize,
     /// Frames that wait for a token, in all addresses of a socket together.
@@ -67,6 +71,8 @@ impl Default for SocketSettings {
             max_per_address: 5_000,
             max_frames_per_second: 20_000,
             max_bytes_per_second: 16 * 1024 * 1024,
+            unknown_bytes: 512 * 1024,
+            message_within: Duration::from_secs(60),
             waiting_bytes: 5 * 1024 * 1024,
             waiting_frames: 1000,
             waiting_addresses: 100,

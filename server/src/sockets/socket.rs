@@ -16,7 +16,7 @@ use coderoom_protocol::{
 };
 use tokio::task::AbortHandle;
 
-use super::{SocketSettings, attendance::Attendance, lane::Lane};
+use super::{SocketSettings, attendance::Attendance, lane::Lane, wire::Inflow};
 use crate::{
     app::App,
     counted::{Counted, PerKey},
@@ -51,6 +51,8 @@ pub(super) struct Socket {
     per_user: PerKey<UserId>,
     /// Where its sessions are noted while they are attached.
     pub(super) attendance: Attendance,
+    /// What came in and is not done with.
+    pub(super) inflow: Arc<Inflow>,
     /// What is to be written.
     pub(super) outbox: Arc<Outbox>,
     /// A frame arrived since the watch looked last.
@@ -81,6 +83,7 @@ impl Socket {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let outbox = Arc::new(Outbox::new(app.socket_settings.outbox()));
         let lane = Lane::new(app.socket_settings.open_request_bytes);
+        let inflow = Inflow::new(identity.is_some(), &app.socket_settings);
         let user = identity.as_ref().map(|identity| identity.user);
         let socket = Self {
             counted: Mutex::new(None),
@@ -91,6 +94,7 @@ impl Socket {
             id: ConnectionId(NEXT.fetch_add(1, Ordering::Relaxed)),
             task,
             identity,
+            inflow,
             outbox,
             heard: AtomicBool::new(false),
             spoke: AtomicBool::new(false),
@@ -113,6 +117,7 @@ impl Socket {
             let limit = self.settings().max_per_user;
             *counted = Some(self.per_user.count(user, limit).ok_or_else(|| too_many_sockets(limit))?);
         }
+        self.inflow.know();
         Ok(())
     }
 

@@ -9,9 +9,10 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     task::{Context, Poll},
+    time::{Duration, Instant},
 };
 
 use bytes::{Buf, Bytes};
@@ -35,7 +36,12 @@ const READ_BUFFER_BYTES: usize = 4 * 1024;
 pub(super) type Incoming<S> = WebSocketStream<ReadSide<S>>;
 
 /// Cuts an upgraded stream in two.
-pub(super) async fn split<S>(stream: S, outbox: &Arc<Outbox>, settings: &SocketSettings) -> (Incoming<S>, WriteSide<S>)
+pub(super) async fn split<S>(
+    stream: S,
+    outbox: &Arc<Outbox>,
+    inflow: &Arc<Inflow>,
+    settings: &SocketSettings,
+) -> (Incoming<S>, WriteSide<S>)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -45,7 +51,7 @@ where
         .write_buffer_size(0)
         .max_message_size(Some(settings.max_frame_bytes))
         .max_frame_size(Some(settings.max_frame_bytes));
-    let read = ReadSide { read, outbox: Arc::clone(outbox) };
+    let read = ReadSide { read, outbox: Arc::clone(outbox), inflow: Arc::clone(inflow) };
     (WebSocketStream::from_raw_socket(read, Role::Server, Some(config)).await, WriteSide { write })
 }
 
@@ -54,6 +60,69 @@ where
 pub(super) struct ReadSide<S> {
     read: ReadHalf<S>,
     outbox: Arc<Outbox>,
+    inflow: Arc<Inflow>,
+}
+
+/// What came in and is not done with: bounded for who did not say who they are, and in time for everybody. Without it a
+/// message that never ends, or much before Auth, is kept for as long as the socket lives.
+#[derive(Debug)]
+pub(super) struct Inflow {
+    /// Bytes that may still come before the client is known.
+    unknown_left: AtomicUsize,
+    is_known: AtomicBool,
+    /// Bytes since the last message.
+    unfinished: AtomicUsize,
+    /// When they began to come, in milliseconds since `born`.
+    began_ms: AtomicU64,
+    born: Instant,
+    message_within: Duration,
+}
+
+/// Fewer bytes than this may wait for the rest of their message as long as they like.
+const SMALL_BYTES: usize = 64 * 1024;
+
+impl Inflow {
+    pub(super) fn new(is_known: bool, settings: &SocketSettings) -> Arc<Self> {
+        Arc::new(Self {
+            unknown_left: AtomicUsize::new(settings.unknown_bytes),
+            is_known: AtomicBool::new(is_known),
+            unfinished: AtomicUsize::new(0),
+            began_ms: AtomicU64::new(0),
+            born: Instant::now(),
+            message_within: settings.message_within,
+        })
+    }
+
+    /// The client has said who it is.
+    pub(super) fn know(&self) {
+        self.is_known.store(true, Ordering::Relaxed);
+    }
+
+    /// A message is whole.
+    pub(super) fn message(&self) {
+        self.unfinished.store(0, Ordering::Relaxed);
+    }
+
+    /// Counts bytes; only the reading task calls it.
+    fn count(&self, bytes: usize) -> io::Result<()> {
+        let now = self.born.elapsed().as_millis() as u64;
+        let unfinished = self.unfinished.fetch_add(bytes, Ordering::Relaxed);
+        if unfinished == 0 {
+            self.began_ms.store(now, Ordering::Relaxed);
+        }
+        let since = now.saturating_sub(self.began_ms.load(Ordering::Relaxed));
+        if unfinished + bytes > SMALL_BYTES && u128::from(since) > self.message_within.as_millis() {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "a message takes too long"));
+        }
+        if !self.is_known.load(Ordering::Relaxed) {
+            let left = self.unknown_left.load(Ordering::Relaxed);
+            let left = left
+                .checked_sub(bytes)
+                .ok_or_else(|| io::Error::new(io::ErrorKind::QuotaExceeded, "too much before Auth"))?;
+            self.unknown_left.store(left, Ordering::Relaxed);
+        }
+        Ok(())
+    }
 }
 
 impl<S: AsyncRead> AsyncRead for ReadSide<S> {
@@ -62,7 +131,12 @@ impl<S: AsyncRead> AsyncRead for ReadSide<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.read).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.read).poll_read(context, buffer);
+        if let Poll::Ready(Ok(())) = read {
+            self.inflow.count(buffer.filled().len() - before)?;
+        }
+        read
     }
 }
 
@@ -186,5 +260,32 @@ mod tests {
         assert_eq!(outbox.next(&mut batch).await, Next::Write);
         assert_eq!(batch, [&[0x8a, 2, b'h', b'i'][..]]);
         assert_eq!(outbox.next(&mut batch).await, Next::Close { code: 1001, reason: "".into() });
+    }
+
+    fn inflow(is_known: bool) -> Arc<Inflow> {
+        let message_within = Duration::from_millis(20);
+        Inflow::new(is_known, &SocketSettings { unknown_bytes: 100_000, message_within, ..SocketSettings::default() })
+    }
+
+    #[test]
+    fn unknown_clients_may_send_little() {
+        let inflow = inflow(false);
+        for _ in 0..10 {
+            inflow.count(10_000).unwrap();
+            inflow.message();
+        }
+        assert_eq!(inflow.count(1).unwrap_err().kind(), io::ErrorKind::QuotaExceeded);
+        inflow.know();
+        inflow.count(1_000_000).unwrap();
+    }
+
+    #[test]
+    fn large_message_must_be_whole_in_time() {
+        let inflow = inflow(true);
+        inflow.count(SMALL_BYTES).unwrap();
+        std::thread::sleep(Duration::from_millis(40));
+        assert_eq!(inflow.count(1).unwrap_err().kind(), io::ErrorKind::TimedOut);
+        inflow.message();
+        inflow.count(SMALL_BYTES + 1).unwrap();
     }
 }

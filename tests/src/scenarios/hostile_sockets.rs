@@ -318,12 +318,15 @@ pub async fn too_much_before_auth_is_denied(deployment: Deployment) {
     }
     let answer = timeout(PATIENCE, next_payload(&mut socket)).await.expect("an answer");
     assert!(matches!(&answer, Some((address, Said::AuthDenied)) if address == "/wild.txt"), "{answer:?}");
+    // Who has said who they are at the door may send more before they say what they want it for.
     let large = vec![0; 1 << 20];
+    let url = format!("{}{}?token={}", place.server.url().replacen("http", "ws", 1), place.path(), place.person.token);
+    let mut known = connect_async(url).await.expect("the upgrade is accepted").0;
     for _ in 0..6 {
         let frame = as_client::sync("large", SyncMessage::Update(&large));
-        socket.send(Message::binary(frame)).await.expect("the server reads");
+        known.send(Message::binary(frame)).await.expect("the server reads");
     }
-    let answer = timeout(PATIENCE, next_payload(&mut socket)).await.expect("an answer");
+    let answer = timeout(PATIENCE, next_payload(&mut known)).await.expect("an answer");
     assert!(matches!(&answer, Some((address, Said::AuthDenied)) if address == "large"), "{answer:?}");
     for number in 0..101 {
         let frame = as_client::awareness(&format!("many{number}"), &[0]);
@@ -335,6 +338,27 @@ pub async fn too_much_before_auth_is_denied(deployment: Deployment) {
     socket.send(Message::binary(auth)).await.expect("the server reads");
     let answer = timeout(PATIENCE, next_payload(&mut socket)).await.expect("an answer");
     assert!(matches!(&answer, Some((address, Said::AuthOk)) if address == "/calm.txt"), "{answer:?}");
+    place.is_calm().await;
+}
+
+/// Nobody knows who they are, so little of what they send is kept: not even the beginning of a message.
+pub async fn much_from_nobody_ends_the_socket(deployment: Deployment) {
+    let mut place = Neighbourhood::begin(deployment).await;
+    let mut socket = place.websocket().await;
+    let large = vec![0; 1 << 20];
+    let frame = as_client::sync("large", SyncMessage::Update(&large));
+    // The server may hang up in the middle of it.
+    let _ = socket.send(Message::binary(frame)).await;
+    let end = async {
+        while let Some(message) = socket.next().await {
+            if let Ok(Message::Close(Some(close))) = message {
+                return Some(u16::from(close.code));
+            }
+        }
+        None
+    };
+    let code = timeout(PATIENCE, end).await.expect("the socket ends");
+    assert!(code.is_none_or(|code| code == 4408), "{code:?}");
     place.is_calm().await;
 }
 
