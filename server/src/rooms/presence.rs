@@ -196,6 +196,11 @@ impl Presence {
         self.known.get(&client).filter(|known| known.owner.is_some()).map(|known| known.user)
     }
 
+    /// Whether this user stands for any client id.
+    pub(super) fn has(&self, user: UserId) -> bool {
+        self.known.values().any(|known| known.user == user && known.owner.is_some())
+    }
+
     /// A session has gone: its ids are nulled at the same clock. Gives whether anything changed.
     pub(super) fn leave(&mut self, session: SessionId, now: Instant) -> bool {
         self.null(|known| known.owner == Some(Owner::Session(session)), now)

@@ -85,7 +85,10 @@ pub async fn read_text(tables: &Tables, file: FileId) -> Result<Option<(TextFile
         .await?;
     let Some(row) = row else { return Ok(None) };
     let file = text_file(&row)?;
-    let text = texts_of(&mut tx, std::slice::from_ref(&file)).await?.pop().unwrap_or_default();
+    let stored = fetch(&mut tx, std::slice::from_ref(&file)).await?;
+    // Others may read while the text is put together.
+    drop(tx);
+    let text = compute(vec![file.clone()], stored).await?.pop().unwrap_or_default();
     Ok(Some((file, text)))
 }
 

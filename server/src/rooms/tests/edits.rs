@@ -1,6 +1,11 @@
 //! An edit from its author to the tables and to the others.
 
-use coderoom_protocol::{awareness::Entry, ids::UserId, role::Role};
+use coderoom_protocol::{
+    awareness::Entry,
+    ids::UserId,
+    lib0::{write_string, write_var_uint},
+    role::Role,
+};
 
 use super::harness::{Door, Node};
 use crate::rooms::{Place, RoomSettings};
@@ -146,4 +151,59 @@ async fn nobody_writes_in_the_name_of_somebody_else() {
     eve.send_update(eve.edit(0, 1, "")).await;
     eve.wait_answers(&[true, false, true, true]).await;
     assert_eq!(node.stored_text(file).await, "bc");
+}
+
+#[tokio::test]
+async fn program_without_presence_owns_what_it_brings() {
+    let node = Node::start(RoomSettings::default()).await;
+    let file = node.file("").await;
+    let mut program = node.editor(file).await;
+    program.send_step2(program.edit(0, 0, "a")).await;
+    program.wait_answers(&[true]).await;
+    let next = program.edit(1, 0, "b");
+    let mut eve = node.client(Place::File(file), Role::Editor, UserId::new(), Door::Room).await;
+    eve.sync().await;
+    eve.send_update(next.clone()).await;
+    eve.send_step2(next.clone()).await;
+    eve.wait_answers(&[true, false, false]).await;
+    program.send_update(next).await;
+    program.wait_answers(&[true, true]).await;
+    assert_eq!(node.stored_text(file).await, "ab");
+}
+
+#[tokio::test]
+async fn text_that_runs_is_the_text_that_is_seen() {
+    let node = Node::start(RoomSettings::default()).await;
+    let file = node.file("").await;
+    let mallory = node.synced(file).await;
+    let block = |client: u64, clock: u64, neighbours: Option<(u64, u64)>, text: &str| {
+        let mut update = Vec::new();
+        for number in [1, 1, client, clock] {
+            write_var_uint(&mut update, number);
+        }
+        match neighbours {
+            Some((left, right)) => {
+                update.push(0xc4);
+                for number in [1_000_001, left, 1_000_001, right] {
+                    write_var_uint(&mut update, number);
+                }
+            }
+            None => {
+                update.extend([4, 1]);
+                write_string(&mut update, "source");
+            }
+        }
+        write_string(&mut update, text);
+        update.push(0);
+        update
+    };
+    // Some of these say that their left neighbour stands to the right of the right one.
+    mallory.send_update(block(1_000_001, 0, None, "print('ok')\n\n\n")).await;
+    mallory.send_update(block(2_000_002, 0, Some((13, 12)), "#")).await;
+    mallory.send_update(block(2_000_003, 0, Some((13, 10)), "evil()")).await;
+    mallory.send_update(block(2_000_001, 0, Some((12, 13)), "\n")).await;
+    mallory.send_update(block(2_000_003, 6, Some((10, 13)), " ")).await;
+    node.rooms.barrier(node.task).await.unwrap();
+    let reader = node.synced(file).await;
+    assert_eq!(node.stored_text(file).await, reader.text());
 }
