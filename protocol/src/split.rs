@@ -10,6 +10,7 @@ mod order;
 use bytes::Bytes;
 
 use crate::{
+    gate::deletes::{DeleteRange, DeleteRanges},
     gate::grammar::{BlockId, Content, HAS_ORIGIN, HAS_RIGHT_ORIGIN, MAX_CLIENT, read_block, utf16_len},
     gate::{MAX_CLOCK, Refusal},
     lib0::{Reader, write_string, write_var_uint},
@@ -34,6 +35,34 @@ pub fn split_update(update: &Bytes, max_bytes: usize) -> Vec<Bytes> {
         Some(write_parts(&sections, &order, delete_set, max_bytes))
     });
     parts.unwrap_or_else(|| vec![update.clone()])
+}
+
+/// Cuts an update that passed the gate into steps of about `max_bytes` and at most `max_ranges` deletions, so that applying
+/// it can end early. `None` when its blocks wait for each other.
+#[must_use]
+pub fn steps(update: &[u8], max_bytes: usize, max_ranges: usize) -> Option<Vec<Bytes>> {
+    let (sections, delete_set) = read_sections(update).ok()?;
+    let order = order::causal_order(&sections)?;
+    let mut steps = write_parts(&sections, &order, &[0], max_bytes.max(MIN_PART_BYTES));
+    let ranges: Vec<DeleteRange> = DeleteRanges::new(delete_set).collect();
+    steps.extend(ranges.chunks(max_ranges.max(1)).map(write_deletes));
+    Some(steps)
+}
+
+/// An update that only deletes.
+fn write_deletes(ranges: &[DeleteRange]) -> Bytes {
+    let clients: Vec<&[DeleteRange]> = ranges.chunk_by(|one, next| one.client == next.client).collect();
+    let mut out = vec![0];
+    write_var_uint(&mut out, clients.len() as u64);
+    for ranges in clients {
+        write_var_uint(&mut out, ranges[0].client);
+        write_var_uint(&mut out, ranges.len() as u64);
+        for range in ranges {
+            write_var_uint(&mut out, u64::from(range.start));
+            write_var_uint(&mut out, u64::from(range.end - range.start));
+        }
+    }
+    out.into()
 }
 
 /// One client's blocks.

@@ -13,6 +13,7 @@ mod load_document;
 mod log_row;
 mod mailbox;
 mod members;
+mod merge_cost;
 pub mod outbox;
 mod presence;
 pub mod read_text;
@@ -88,6 +89,8 @@ struct Shared {
     commits: Arc<GroupCommit>,
     /// A turn for each compaction.
     compactions: Arc<Semaphore>,
+    /// A turn for each trial of a merge.
+    trials: Arc<Semaphore>,
     registry: Registry,
     /// Tells other nodes what was stored here; `None`: there are none.
     publisher: Option<Publisher>,
@@ -123,6 +126,7 @@ impl Rooms {
             ask,
             commits,
             compactions: Arc::new(Semaphore::new(COMPACTIONS_AT_ONCE)),
+            trials: Arc::new(Semaphore::new(TRIALS_AT_ONCE)),
             registry: Registry::default(),
             publisher,
             tracker: TaskTracker::new(),
@@ -222,6 +226,8 @@ const ASK_WHO_IS_HERE: Duration = Duration::from_millis(200);
 
 /// Compactions share the disk with edits and are never urgent.
 const COMPACTIONS_AT_ONCE: usize = 1;
+/// Trials of merges at once: each has a copy of its document, and takes a core for a moment.
+const TRIALS_AT_ONCE: usize = 2;
 
 /// A cheap handle to one open room.
 #[derive(Clone, Debug)]

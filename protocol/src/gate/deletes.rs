@@ -24,7 +24,7 @@ pub struct DeleteRanges<'a> {
 }
 
 impl<'a> DeleteRanges<'a> {
-    pub(super) fn new(delete_set: &'a [u8]) -> Self {
+    pub(crate) fn new(delete_set: &'a [u8]) -> Self {
         let mut reader = Reader::new(delete_set);
         let clients_left = reader.count(2).unwrap_or(0);
         Self { reader, clients_left, ranges_left: 0, client: 0 }

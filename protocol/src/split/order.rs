@@ -21,8 +21,11 @@ pub(super) fn causal_order(sections: &[Section<'_>]) -> Option<Vec<(usize, usize
     while let Some(at) = ready.pop() {
         while let Some(block) = sections[at].blocks.get(next[at]) {
             let missing = [block.origin, block.right_origin].into_iter().flatten().find_map(|id| {
+                if id.client == sections[at].client {
+                    return None;
+                }
                 let of = *index_of.get(&id.client)?;
-                (of != at && id.clock >= reached[of]).then_some((of, id.clock))
+                (id.clock >= reached[of]).then_some((of, id.clock))
             });
             if let Some((of, clock)) = missing {
                 sleepers[of].push(Reverse((clock, at)));

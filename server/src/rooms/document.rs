@@ -7,6 +7,7 @@
 pub(super) mod catch_up;
 pub(super) mod committed;
 pub(super) mod load;
+pub(super) mod merge_trial;
 pub(super) mod receive;
 pub(super) mod rest;
 pub(super) mod write_text;
@@ -18,6 +19,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -29,16 +31,17 @@ use coderoom_protocol::{
 };
 use tokio::{sync::oneshot, time::Instant};
 
-use self::write_text::Job;
+use self::{merge_trial::Fits, write_text::Job};
 use super::{
     Shared,
-    event::{RoomEvent, SessionId},
+    event::{Framing, RoomEvent, SessionId},
     group_commit::Edits,
     load_document::ClientOwners,
     mailbox::Mailbox,
     members::Members,
     presence::Presence,
     replica::{Deleted, Replica},
+    say::Step,
     space::Space,
 };
 
@@ -115,6 +118,10 @@ pub(super) struct Document {
     is_loading: bool,
     /// What waited is being done: the document is as the tables had it a moment ago.
     is_fresh: bool,
+    /// Which trial the update that waits first is in.
+    trial: Option<u64>,
+    /// How it ended, while what waited is being done.
+    tried: Option<Fits>,
     /// What members had when the replica left memory, and the number of its last edit.
     rested: Option<Box<(u64, StateVector)>>,
     /// Last edit, joiner or reader.
@@ -134,6 +141,11 @@ enum Held {
     Event(RoomEvent),
     Ticket(Ticket),
 }
+
+/// Updates of more bytes are merged where they hold nobody up, should they take long.
+const LONG_UPDATE_BYTES: usize = 256;
+/// So are all when merging this document has cost that much beyond what it should.
+const TANGLING: Duration = Duration::from_millis(50);
 
 /// A document in memory.
 pub(super) struct Live {
@@ -167,6 +179,12 @@ pub(super) struct Live {
     exact_at: Option<u64>,
     /// Applied commits.
     version: u64,
+    /// Blocks of the document: an upper bound of what is accepted. `None`: not counted yet.
+    pieces: Option<u64>,
+    /// What they were when they were counted last.
+    counted_pieces: u64,
+    /// What merging has cost beyond what honest edits need, since the document was read.
+    merge_excess: Duration,
     /// Edits since the last snapshot …
     loose_edits: u64,
     /// … and their bytes.
@@ -188,9 +206,16 @@ pub(super) struct Live {
 /// Answers that many joiners share, void after the next edit.
 #[derive(Default)]
 struct Cache {
-    /// What somebody with this vector lacks.
-    diffs: Vec<(StateVector, Bytes)>,
+    diffs: Vec<Diff>,
     deleted: Option<Deleted>,
+}
+
+/// What somebody with this vector lacks.
+struct Diff {
+    known: StateVector,
+    state: Bytes,
+    /// The same as frames, for whom it was needed last: mostly all joiners of a document use the same framing.
+    frames: Option<(Framing, Step, Bytes)>,
 }
 
 #[derive(Default)]
@@ -211,6 +236,8 @@ enum InFlight {
         author: Option<SessionId>,
         update: Bytes,
         writers: Writers,
+        /// Blocks it may add.
+        pieces: u64,
     },
     /// An answer to a session whose update needed no commit.
     Answer { session: SessionId, is_stored: bool },
@@ -240,6 +267,12 @@ impl Ticket {
     }
 }
 
+impl Live {
+    fn is_tangling(&self) -> bool {
+        self.merge_excess >= TANGLING
+    }
+}
+
 impl Document {
     pub(super) fn new(file: FileId, now: Instant) -> Self {
         Self {
@@ -251,6 +284,8 @@ impl Document {
             waiting: None,
             is_loading: false,
             is_fresh: false,
+            trial: None,
+            tried: None,
             rested: None,
             used_at: now,
         }

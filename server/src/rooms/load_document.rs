@@ -14,6 +14,7 @@ use coderoom_protocol::{
 
 use super::{
     between_nodes::StoredRow,
+    merge_cost::Meter,
     replica::{Replica, SERVER_CLIENT},
     stored::{StoredDocument, StoredEdits, StoredError, StoredSnapshot},
 };
@@ -33,6 +34,8 @@ pub(super) struct Loaded {
     pub(super) clients: ClientOwners,
     /// Bytes of UTF-8: an upper bound.
     pub(super) size: u64,
+    /// What putting it together cost beyond what honest edits need.
+    pub(super) merge_excess: Duration,
     /// Edits behind the snapshot …
     pub(super) loose_edits: u64,
     /// … and their bytes.
@@ -211,20 +214,28 @@ async fn build(stored: Stored) -> Result<Loaded, LoadError> {
     built.unwrap_or(Err(LoadError::Damaged(StoredError::Replica(super::ReplicaError::Panicked))))
 }
 
+/// Snapshots are compressed, to a third or less.
+const SNAPSHOT_RATIO: u64 = 3;
+
 /// Up to this size (about 100 µs of work) a document is built where it is.
 const SMALL_DOCUMENT_BYTES: usize = 2 * 1024;
 
 fn build_here(stored: &Stored) -> Result<Loaded, LoadError> {
+    let meter = Meter::start();
     let replica = stored.document.replica(SERVER_CLIENT, stored.seq).map_err(LoadError::Damaged)?;
     let vector = replica.vector().map_err(|error| LoadError::Damaged(error.into()))?;
+    let loose_edits: u64 = stored.document.edits.iter().map(|row| row.count).sum();
+    let loose_bytes: u64 = stored.document.edits.iter().map(|row| row.data.len() as u64).sum();
+    let snapshot_bytes = stored.document.snapshot.as_ref().map_or(0, |snapshot| snapshot.data.len() as u64);
     Ok(Loaded {
+        merge_excess: meter.excess(loose_edits, loose_bytes + snapshot_bytes * SNAPSHOT_RATIO),
         epoch: stored.epoch,
         seq: stored.seq,
         replica,
         vector,
         clients: stored.clients.clone(),
         size: stored.size,
-        loose_edits: stored.document.edits.iter().map(|row| row.count).sum(),
-        loose_bytes: stored.document.edits.iter().map(|row| row.data.len() as u64).sum(),
+        loose_edits,
+        loose_bytes,
     })
 }

@@ -15,7 +15,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 use super::{
     RoomGone,
     compact::Compacted,
-    document::write_text::Computed,
+    document::{merge_trial::Fits, write_text::Computed},
     event::{Place, RoomEvent, Session},
     group_commit::Outcome,
     load_document::{LoadError, Loaded, Since},
@@ -46,6 +46,8 @@ pub(super) enum Letter {
     Compacted(Box<(FileId, u64, Compacted)>),
     /// The edit for a `write_text` is ready.
     Computed(Box<(FileId, u64, Computed)>),
+    /// The update that waits first, in this trial, may be merged, or may not.
+    Tried(FileId, u64, Fits),
     /// A role has been read again.
     Role(UserId, Option<Role>),
     /// After [`coderoom_backing::bus::BusEvent::Lost`]: which files still exist; `None`: not even the task.

@@ -220,6 +220,9 @@ impl Room {
                 let (file, generation, update) = *computed;
                 self.with(file, |document, around| document.computed(around, generation, update));
             }
+            Letter::Tried(file, trial, fits) => {
+                self.with(file, |document, around| document.tried(around, trial, fits));
+            }
             Letter::Role(user, role) => self.role_read(user, role),
             Letter::Runs(runs) => self.runs_read(runs),
             Letter::FilesLeft(left) => self.files_left(left.map(|left| *left)),

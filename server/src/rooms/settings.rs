@@ -21,6 +21,12 @@ pub struct RoomSettings {
     pub max_text_bytes: u64,
     /// All files of a task together, in UTF-8.
     pub max_task_bytes: u64,
+    /// Blocks of one document, deleted ones included: each takes about 220 bytes of memory, whatever is in it. Typing makes one
+    /// for about ten keys.
+    pub max_pieces: u64,
+    /// CPU time that merging one document's edits may take beyond what honest edits need; a single update may take a quarter
+    /// of it. Beyond it the document takes no edits any more.
+    pub merge_ms: u64,
     /// Edits of one document that are accepted and not stored. Beyond it the document takes no edits until storing works again.
     pub max_backlog_bytes: usize,
     /// A snapshot is taken after this many edits since the last one …
@@ -61,6 +67,8 @@ impl Default for RoomSettings {
             loading_bytes: 5 * 1024 * 1024,
             max_text_bytes: 2 * 1024 * 1024,
             max_task_bytes: 1024 * 1024 * 1024,
+            max_pieces: 100_000,
+            merge_ms: 1_000,
             max_backlog_bytes: 4 * 1024 * 1024,
             compact_after_edits: 4_000,
             compact_after_bytes: 1024 * 1024,

@@ -6,6 +6,7 @@ mod edits;
 mod failures;
 mod harness;
 mod lifetimes;
+mod merge_cost;
 mod presence;
 mod second_door;
 mod space;

@@ -11,13 +11,14 @@ use std::{
 use bytes::Bytes;
 use coderoom_protocol::gate;
 
-use super::{Document, Live, Reading, Surroundings};
+use super::{Document, LONG_UPDATE_BYTES, Live, Reading, Surroundings};
 use crate::rooms::{
     between_nodes::StoredRow,
     event::RoomEvent,
     load_document::{self, Since},
     log_row,
     mailbox::Letter,
+    merge_cost::{Meter, aside},
     say::Farewell,
 };
 
@@ -151,7 +152,10 @@ impl Document {
             vector.accept(&facts);
             inserted += facts.inserted_bytes;
         }
-        let applied = replica.apply(updates.iter().map(Bytes::as_ref));
+        let is_long = live.is_tangling() || row.data.len() >= LONG_UPDATE_BYTES;
+        let meter = Meter::start();
+        let applied = aside(is_long, || replica.apply(updates.iter().map(Bytes::as_ref)));
+        live.merge_excess += meter.excess(row.count, row.data.len() as u64);
         for (client, clock) in vector.iter() {
             live.accepted.advance(client, clock);
         }

@@ -10,7 +10,7 @@ use coderoom_protocol::{
 };
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{Document, Gathered, InFlight, Measure, Surroundings, new_generation};
+use super::{Document, Gathered, InFlight, LONG_UPDATE_BYTES, Measure, Surroundings, new_generation};
 use crate::rooms::{
     between_nodes::{Message, StoredRow},
     compact,
@@ -19,6 +19,7 @@ use crate::rooms::{
     log_row,
     mailbox::Letter,
     members::{Answers, Member, add_answer},
+    merge_cost::{Meter, aside},
 };
 
 /// The edits of one commit, taken from what is in flight, with what is due after them.
@@ -89,7 +90,13 @@ impl Document {
         let mut fault = None;
         match &live.replica {
             // It rests on nothing that is not here: what other nodes stored before it may come later.
-            Some(replica) => fault = replica.apply(batch.updates.iter().map(Bytes::as_ref)).err(),
+            Some(replica) => {
+                let is_long =
+                    live.is_tangling() || batch.updates.iter().any(|update| update.len() >= LONG_UPDATE_BYTES);
+                let meter = Meter::start();
+                fault = aside(is_long, || replica.apply(batch.updates.iter().map(Bytes::as_ref))).err();
+                live.merge_excess += meter.excess(count, batch.bytes as u64);
+            }
             None => live.unapplied.extend((first..).zip(batch.updates.iter().cloned())),
         }
         live.note_stored(first, last);

@@ -184,6 +184,7 @@ impl Document {
         live.note_stored(loaded.seq, loaded.seq);
         live.replica = Some(loaded.replica);
         live.version += 1;
+        live.merge_excess = loaded.merge_excess;
         live.loose_edits = loaded.loose_edits;
         live.loose_bytes = loaded.loose_bytes;
         live.accepted = live.shown.clone();
@@ -247,6 +248,9 @@ impl Live {
             text_bound: loaded.size,
             exact_at: None,
             version: 0,
+            pieces: None,
+            counted_pieces: 0,
+            merge_excess: loaded.merge_excess,
             loose_edits: loaded.loose_edits,
             loose_bytes: loaded.loose_bytes,
             is_compacting: false,

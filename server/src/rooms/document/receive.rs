@@ -1,6 +1,6 @@
 //! An edit, from the socket to the group commit; and the question for what a client lacks.
 
-use std::collections::hash_map::Entry;
+use std::{collections::hash_map::Entry, time::Duration};
 
 use bytes::Bytes;
 use coderoom_protocol::{
@@ -9,15 +9,16 @@ use coderoom_protocol::{
     ids::UserId,
 };
 
-use super::{Cache, Document, InFlight, Live, Surroundings};
+use super::{Cache, Diff, Document, Fits, InFlight, Live, Surroundings};
 use crate::rooms::{
-    event::{RoomEvent, SessionId},
+    event::{Framing, RoomEvent, SessionId},
     log_row,
     members::{Behind, Members},
     outbox::Pushed,
     presence::Presence,
     replica::{Replica, ReplicaError},
     say::{self, Step},
+    settings::RoomSettings,
 };
 
 /// An answer with nothing in it: no clients, no deletions.
@@ -26,6 +27,12 @@ pub(in crate::rooms) const EMPTY_UPDATE: &[u8] = &[0, 0];
 const CACHED_DIFFS: usize = 2;
 /// While storing works, this many times the bound for failing storage may be in flight.
 const HEALTHY_BACKLOG: usize = 4;
+
+/// Why a document takes no edits any more: see [`crate::rooms::merge_cost`].
+pub(super) const TANGLED: &str = "The edits of this file take too long to merge, so it takes no more. Copy its text into a new file and go on there.";
+
+/// Pieces are counted anew at the earliest after this many more.
+const PIECES_UNCOUNTED: u64 = 1_000;
 
 /// What becomes of an update.
 enum Verdict {
@@ -43,6 +50,8 @@ enum Verdict {
     Ask,
     /// Judged again when the document has caught up with what other nodes have stored.
     CatchUp,
+    /// Judged again when merging it has been tried.
+    Try,
 }
 
 impl Document {
@@ -54,6 +63,7 @@ impl Document {
         update: Bytes,
         is_step2: bool,
     ) {
+        let tried = self.tried.take();
         let may_be_behind = self.may_be_behind(around);
         let Some(live) = &mut self.live else { return };
         let Some(member) = self.members.get(session) else { return };
@@ -66,6 +76,16 @@ impl Document {
         let verdict = match verdict {
             Verdict::Accept(facts) => live.judge_writers(facts, user, &self.presence, may_be_behind),
             other => other,
+        };
+        let verdict = match (verdict, tried) {
+            (Verdict::Accept(_), Some(Fits::No)) => {
+                let words =
+                    "Your changes take too long to merge, so they are not taken. Copy your text into a new file.";
+                around.notices.push((NoticeCode::ReadOnly, self.file, words.into()));
+                Verdict::Refuse
+            }
+            (Verdict::Accept(facts), None) if Self::must_be_tried(&facts) => Verdict::Try,
+            (other, _) => other,
         };
         match verdict {
             Verdict::Accept(facts) => {
@@ -86,6 +106,7 @@ impl Document {
                     member.has_refused = true;
                 }
             }
+            Verdict::Try => self.try_first(around, session, update, is_step2),
             Verdict::CatchUp => self.catch_up_first(around, RoomEvent::Update { session, update, is_step2 }),
             Verdict::Ask => {
                 live.answer(&self.members, session, false);
@@ -117,12 +138,11 @@ impl Document {
             behind.owes_step2 = true;
             return live.push_step1(&self.members, session);
         }
-        let state = match live.diff(&known) {
-            Ok(state) => state,
+        let pieces = around.shared.settings.sync_piece_bytes;
+        let frames = match live.diff_frames(&known, &member.session.framing, Step::Two, pieces) {
+            Ok(frames) => frames,
             Err(error) => return self.rebuild(around, &error),
         };
-        let framing = &member.session.framing;
-        let frames = say::large_sync(framing, Step::Two, &state, around.shared.settings.sync_piece_bytes);
         if member.session.outbox.push_edits(session, frames) == Pushed::Refused {
             member.behind = Some(Box::new(Behind { known, version: live.version, owes_step2: true }));
         }
@@ -136,13 +156,12 @@ impl Document {
         member.session.outbox.resume(session);
         let Some(mut behind) = member.behind.take() else { return };
         if behind.owes_step2 || behind.version != live.version {
-            let state = match live.diff(&behind.known) {
-                Ok(state) => state,
-                Err(error) => return self.rebuild(around, &error),
-            };
             let step = if behind.owes_step2 { Step::Two } else { Step::Update };
             let pieces = around.shared.settings.sync_piece_bytes;
-            let frames = say::large_sync(&member.session.framing, step, &state, pieces);
+            let frames = match live.diff_frames(&behind.known, &member.session.framing, step, pieces) {
+                Ok(frames) => frames,
+                Err(error) => return self.rebuild(around, &error),
+            };
             if member.session.outbox.push_edits(session, frames) == Pushed::Refused {
                 behind.version = u64::MAX;
                 member.behind = Some(behind);
@@ -184,6 +203,11 @@ impl Live {
             return Verdict::Refuse;
         }
         let settings = &around.shared.settings;
+        if self.is_tangled(settings) || !self.fits_pieces(&facts, settings.max_pieces) {
+            metrics::counter!("coderoom_updates_refused_total", "reason" => "merge").increment(1);
+            around.notices.push((NoticeCode::ReadOnly, file, TANGLED.into()));
+            return Verdict::Refuse;
+        }
         let backlog = settings.max_backlog_bytes * if self.is_failing { 1 } else { HEALTHY_BACKLOG };
         if self.in_flight_bytes + update.len() > backlog {
             self.is_read_only = true;
@@ -229,10 +253,13 @@ impl Live {
     }
 
     /// The client ids of an accepted update are the user's from now on. A step 2 may carry what others wrote (tables that were
-    /// restored from a backup lack it), so there presence must say the same.
+    /// restored from a backup lack it), so there presence must say the same; who announces nobody is a program, and brings
+    /// what it wrote itself.
     fn own(&mut self, facts: &Facts, user: UserId, is_step2: bool, presence: &Presence) {
+        let announces_nobody = !presence.has(user);
         for writer in facts.writers.iter().filter(|writer| writer.end > self.accepted.get(writer.client)) {
-            if is_step2 && presence.owner(writer.client) != Some(user) {
+            let is_new = self.accepted.get(writer.client) == 0;
+            if is_step2 && presence.owner(writer.client) != Some(user) && !(is_new && announces_nobody) {
                 continue;
             }
             if let Entry::Vacant(vacant) = self.clients.entry(writer.client) {
@@ -306,6 +333,30 @@ impl Live {
         self.text_bound + bytes <= limit
     }
 
+    /// Whether merging it costs too much to take more.
+    pub(super) fn is_tangled(&self, settings: &RoomSettings) -> bool {
+        self.merge_excess > Duration::from_millis(settings.merge_ms)
+            || self.pieces.is_some_and(|pieces| pieces > settings.max_pieces)
+    }
+
+    /// Whether the document may have these pieces as well. The bound grows with every edit, though most pieces join their
+    /// neighbours; when it says no, they are counted again, if that may help.
+    fn fits_pieces(&mut self, facts: &Facts, limit: u64) -> bool {
+        let more = pieces_of(facts);
+        if let Some(pieces) = self.pieces
+            && (pieces + more <= limit || pieces < self.counted_pieces + PIECES_UNCOUNTED)
+        {
+            return pieces + more <= limit;
+        }
+        // One that cannot be encoded is built anew by whoever needs it next.
+        let Ok(state) = self.diff(&StateVector::default()) else { return true };
+        let counted = gate::check(&state, |_| 0).map_or(u64::MAX / 2, |facts| u64::from(facts.blocks));
+        let in_flight: u64 = self.in_flight.iter().map(InFlight::pieces).sum();
+        self.counted_pieces = counted;
+        self.pieces = Some(counted + in_flight);
+        counted + in_flight + more <= limit
+    }
+
     /// Takes an update that has passed the gate on its way. The task grows by at most `growth` bytes.
     pub(super) fn accept(&mut self, author: Option<SessionId>, update: Bytes, facts: Facts, growth: i64) {
         self.accepted.accept(&facts);
@@ -314,8 +365,10 @@ impl Live {
         self.gathered.inserted_bytes += facts.inserted_bytes;
         self.gathered.growth += growth;
         self.text_bound += facts.inserted_bytes;
+        self.pieces = self.pieces.map(|pieces| pieces + pieces_of(&facts));
         self.in_flight_bytes += update.len();
-        self.in_flight.push_back(InFlight::Edit { author, update, writers: facts.writers });
+        let pieces = pieces_of(&facts);
+        self.in_flight.push_back(InFlight::Edit { author, update, writers: facts.writers, pieces });
     }
 
     /// Answers an update that needs no commit, behind the answers that are still due.
@@ -339,17 +392,45 @@ impl Live {
 
     /// What somebody with this vector lacks.
     pub(super) fn diff(&mut self, known: &StateVector) -> Result<Bytes, ReplicaError> {
-        if let Some((_, state)) = self.cache.diffs.iter().find(|(vector, _)| vector == known) {
-            return Ok(state.clone());
+        Ok(self.cached_diff(known)?.state.clone())
+    }
+
+    /// The same as frames, in pieces of about `piece_bytes`.
+    fn diff_frames(
+        &mut self,
+        known: &StateVector,
+        framing: &Framing,
+        step: Step,
+        piece_bytes: usize,
+    ) -> Result<Bytes, ReplicaError> {
+        let diff = self.cached_diff(known)?;
+        if let Some((for_framing, for_step, frames)) = &diff.frames
+            && for_framing == framing
+            && *for_step == step
+        {
+            return Ok(frames.clone());
         }
-        let replica = self.replica.as_ref().ok_or(ReplicaError::Panicked)?;
-        metrics::counter!("coderoom_documents_encoded_total").increment(1);
-        let state = Bytes::from(replica.diff_v1(known)?);
-        if self.cache.diffs.len() >= CACHED_DIFFS {
-            self.cache.diffs.remove(0);
-        }
-        self.cache.diffs.push((known.clone(), state.clone()));
-        Ok(state)
+        let frames = say::large_sync(framing, step, &diff.state, piece_bytes);
+        diff.frames = Some((framing.clone(), step, frames.clone()));
+        Ok(frames)
+    }
+
+    fn cached_diff(&mut self, known: &StateVector) -> Result<&mut Diff, ReplicaError> {
+        let diffs = &mut self.cache.diffs;
+        let at = match diffs.iter().position(|diff| diff.known == *known) {
+            Some(at) => at,
+            None => {
+                let replica = self.replica.as_ref().ok_or(ReplicaError::Panicked)?;
+                metrics::counter!("coderoom_documents_encoded_total").increment(1);
+                let state = Bytes::from(replica.diff_v1(known)?);
+                if diffs.len() >= CACHED_DIFFS {
+                    diffs.remove(0);
+                }
+                diffs.push(Diff { known: known.clone(), state, frames: None });
+                diffs.len() - 1
+            }
+        };
+        Ok(&mut diffs[at])
     }
 
     /// What members have now that nothing is behind, and the version of it.
@@ -360,6 +441,11 @@ impl Live {
     pub(super) fn forget_cache(&mut self) {
         self.cache = Cache::default();
     }
+}
+
+/// Blocks an update may add: a deletion cuts one into three at most.
+fn pieces_of(facts: &Facts) -> u64 {
+    u64::from(facts.blocks) * 2 + u64::from(facts.delete_ranges) * 2
 }
 
 fn count_refusal(refusal: &Refusal) {

@@ -10,7 +10,7 @@ use coderoom_protocol::{
 };
 use tokio::sync::oneshot;
 
-use super::{Document, InFlight, Measure, Surroundings, Ticket};
+use super::{Document, InFlight, Measure, Surroundings, Ticket, receive::TANGLED};
 use crate::rooms::{
     mailbox::Letter,
     replica::{Replica, ReplicaError},
@@ -43,6 +43,10 @@ impl Document {
             return;
         }
         let Some(live) = &mut self.live else { return };
+        if live.is_tangled(&around.shared.settings) {
+            let _ = reply.send(Err(WireError::new(ErrorCode::FileTooLarge, TANGLED)));
+            return;
+        }
         if live.is_read_only || live.is_failing {
             let _ = reply.send(Err(WireError::plain(ErrorCode::NotStored)));
             return;
@@ -137,8 +141,12 @@ impl Document {
 }
 
 impl InFlight {
-    fn update(&self) -> Option<&Bytes> {
+    pub(super) fn update(&self) -> Option<&Bytes> {
         if let Self::Edit { update, .. } = self { Some(update) } else { None }
+    }
+
+    pub(super) fn pieces(&self) -> u64 {
+        if let Self::Edit { pieces, .. } = self { *pieces } else { 0 }
     }
 }
 
