@@ -179,12 +179,19 @@ impl People {
         if role != Role::Owner {
             keep_an_owner(&mut tx, task, user.id).await?;
         }
+        let member =
+            Member { user: UserSummary { id: user.id, name: user.name.clone() }, role, expires_at, link: None };
+        let is_news = !is_member_so(&mut tx, task, &member).await?;
         put_member(&mut tx, task, user.id, role, expires_at, None).await?;
         note_decision(&mut tx, task, user.id).await?;
         tx.commit().await.map_err(store_failed)?;
+        if !is_news {
+            // The audit log has it already.
+            return Ok(member);
+        }
         self.announce_role(task, user.id).await;
         self.note(by.user, Action::Share, Some(task), &format!("{} is {}", user.name, role.as_str())).await;
-        Ok(Member { user: UserSummary { id: user.id, name: user.name }, role, expires_at, link: None })
+        Ok(member)
     }
 
     /// Makes somebody else owner, and the caller what they stay as, in one step.
@@ -278,6 +285,14 @@ pub(super) async fn put_member(
                WHEN members.expires_at IS NULL AND members.link_id IS NULL THEN members.role ELSE members.lasting_role END";
     let values = values![task.to_string(), user.to_string(), role.as_str(), expires_at, link];
     tx.execute(sql, values).await.map(|_| ()).map_err(store_failed)
+}
+
+/// Whether somebody is exactly this member already, by name and not by a link.
+async fn is_member_so(tx: &mut Tx, task: TaskId, member: &Member) -> Result<bool, WireError> {
+    let sql = "SELECT 1 FROM members WHERE task_id = $1 AND user_id = $2 AND role = $3 \
+               AND COALESCE(expires_at, -1) = COALESCE($4, -1) AND link_id IS NULL";
+    let values = values![task.to_string(), member.user.id.to_string(), member.role.as_str(), member.expires_at];
+    tx.query_opt(sql, values).await.map(|row| row.is_some()).map_err(store_failed)
 }
 
 /// Notes that an owner decided what somebody is, for who knocks with a link that was made before.
