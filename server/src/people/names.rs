@@ -23,15 +23,11 @@ pub fn normal_name(name: &str) -> Result<String, WireError> {
     let too_long = is_too_long(name);
     let name: String = if too_long { String::new() } else { name.nfc().collect() };
     let refuse = |why: &str| Err(WireError::new(ErrorCode::Invalid, format!("The name {why}.")));
-    let invisible = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
-    };
     if too_long {
         refuse(&format!("is longer than {MAX_NAME_CHARACTERS} characters"))
     } else if name.is_empty() {
         refuse("is empty")
-    } else if name.chars().any(invisible) {
+    } else if name.chars().any(is_invisible) {
         refuse("has control or invisible characters")
     } else if name.contains(['/', '\\', '?', '#', '%']) {
         refuse("has one of / \\ ? # %, which cannot stand in an address")
@@ -42,6 +38,17 @@ pub fn normal_name(name: &str) -> Result<String, WireError> {
     } else {
         Ok(name)
     }
+}
+
+/// Whether a character shows nothing of its own: controls, marks of direction, and the default ignorable code points (Unicode
+/// 17, DerivedCoreProperties). With one of them a name looks like another.
+fn is_invisible(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fff8}'
+            | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// The key of a name: two names with the same key are the same name. NFKC and full case folding (Unicode TR 21, D146).
@@ -85,7 +92,20 @@ mod tests {
     fn bad_names_are_refused_with_the_rule() {
         let long = "x".repeat(MAX_NAME_CHARACTERS + 1);
         let id = UserId::new().to_string();
-        for bad in ["", "   ", ".", "..", "a/b", "a\u{0}b", "a\u{202e}b", "100%", long.as_str(), id.as_str()] {
+        for bad in [
+            "",
+            "   ",
+            ".",
+            "..",
+            "a/b",
+            "a\u{0}b",
+            "a\u{202e}b",
+            "a\u{ad}b",
+            "a\u{3164}",
+            "100%",
+            long.as_str(),
+            id.as_str(),
+        ] {
             assert_eq!(normal_name(bad).map_err(|e| e.code), Err(ErrorCode::Invalid), "{bad:?}");
         }
         assert_eq!(normal_name(" 李雷 "), Ok("李雷".into()));
