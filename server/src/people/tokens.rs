@@ -79,8 +79,13 @@ impl People {
         &self,
         by: &Identity,
         user: UserId,
-        wish: TokenWish,
+        mut wish: TokenWish,
     ) -> Result<NewToken, WireError> {
+        // A token makes none that outlives it. A session does: that is how programs get theirs.
+        let ends = !matches!(by.grant.credential, Credential::Session(_)) && by.grant.until < i64::MAX;
+        if ends && wish.expires_at.is_none_or(|at| at > by.grant.until) {
+            wish.expires_at = Some(by.grant.until);
+        }
         let mut tx = self.inner.tables.begin().await.map_err(store_failed)?;
         self.hold_signed_in(&mut tx, by).await?;
         self.put_token(tx, by.user, user, wish).await

@@ -194,7 +194,7 @@ impl People {
         Ok(())
     }
 
-    /// Stores a new hash in place of the one that was there `before`, and ends other sessions.
+    /// Stores a new hash in place of the one that was there `before`, and ends other sessions and links to sign in.
     pub(super) async fn put_password(
         &self,
         identity: &Identity,
@@ -202,6 +202,9 @@ impl People {
         hash: &str,
     ) -> Result<(), WireError> {
         let mut tx = self.inner.tables.begin().await.map_err(store_failed)?;
+        // Links before the user, in the order in which a sign-in by link locks them.
+        let links = "DELETE FROM sign_in_links WHERE user_id = $1";
+        tx.execute(links, values![identity.user.to_string()]).await.map_err(store_failed)?;
         self.hold_signed_in(&mut tx, identity).await?;
         let sql =
             "UPDATE users SET password_hash = $2 WHERE id = $1 AND COALESCE(password_hash, '') = COALESCE($3, '')";

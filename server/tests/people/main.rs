@@ -53,6 +53,20 @@ async fn links_sessions_and_tokens_expire_by_the_clock() {
 }
 
 #[tokio::test]
+async fn changed_password_ends_links_that_were_made_before() {
+    let served = serve(|_| {}).await;
+    let people = &served.server.app.people;
+    let admin = people.ensure_admin().await.unwrap();
+    let link = people.create_link(admin.user, Duration::from_secs(3600)).await.unwrap();
+    let cookie = served.admin_cookie().await;
+    let new = json!({ "new": "a long enough password" });
+    let (status, said) = served.with(Method::POST, "/api/v1/me/password", ("cookie", &cookie), new).await;
+    assert!(status.is_success(), "{status} {said}");
+    let answer = served.post("/api/v1/sign-in/code", json!({ "code": link })).await;
+    assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
 async fn a_session_ends_at_its_absolute_age_however_busy_it_is() {
     // Without memory each request counts as use, as it does for requests that are days apart.
     let served = serve(|settings| settings.people.cache_time = Duration::ZERO).await;

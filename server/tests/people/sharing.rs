@@ -316,6 +316,22 @@ async fn token_has_each_scope_once_and_no_more_than_there_are() {
 }
 
 #[tokio::test]
+async fn tokens_that_a_token_makes_end_with_it() {
+    let served = serve(|_| {}).await;
+    let admin = served.admin_token();
+    let make =
+        async |by: &str, body: Value| served.call(Method::POST, "/api/v1/tokens", by, body, StatusCode::CREATED).await;
+    let short = make(&admin, json!({ "name": "short", "expires_days": 2 })).await;
+    let end = short["about"]["expires_at"].as_i64().expect("it ends");
+    let by = format!("Bearer {}", short["token"].as_str().unwrap());
+    for (wish, expected) in [(json!({ "name": "a" }), end), (json!({ "name": "b", "expires_days": 9 }), end)] {
+        assert_eq!(make(&by, wish).await["about"]["expires_at"], expected);
+    }
+    let sooner = make(&by, json!({ "name": "c", "expires_days": 1 })).await;
+    assert!(sooner["about"]["expires_at"].as_i64().unwrap() < end);
+}
+
+#[tokio::test]
 async fn narrow_tokens_do_no_more_than_they_say() {
     let served = serve(|_| {}).await;
     let (task, other, admin) = (served.task().await, served.task().await, served.admin_token());
