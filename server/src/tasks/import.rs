@@ -5,7 +5,7 @@ use std::{io, path::PathBuf, sync::Arc};
 
 use bytes::Bytes;
 use coderoom_backing::{
-    tables::{Sql, Statement, Value},
+    tables::{Sql, Statement, TablesError, Value},
     values,
 };
 use coderoom_protocol::{
@@ -25,7 +25,7 @@ use super::{
     failed,
     files::{self, FileRow},
     layout::Layout,
-    parse_path,
+    no_such_task, parse_path,
     read_archive::{self, ArchivedFile},
     receive::{self, Received, not_staged},
     settings::in_words,
@@ -57,6 +57,14 @@ struct Waiting {
     file: FileId,
     path: TaskPath,
     kind: NodeKind,
+}
+
+/// The hidden task goes with the task it is for.
+fn not_unpacked(error: TablesError) -> WireError {
+    match error {
+        TablesError::ForeignKey => no_such_task(),
+        error => failed::tables("unpack an archive")(error),
+    }
 }
 
 impl Tasks {
@@ -207,15 +215,12 @@ impl Tasks {
             };
             waiting.push(Waiting { file, path, kind });
             if batched >= BATCH_BYTES || statements.len() >= BATCH_FILES {
-                self.tables
-                    .batch(std::mem::take(&mut statements))
-                    .await
-                    .map_err(failed::tables("unpack an archive"))?;
+                self.tables.batch(std::mem::take(&mut statements)).await.map_err(not_unpacked)?;
                 batched = 0;
             }
         }
         reader.await.map_err(failed::internal("unpack an archive"))??;
-        self.tables.batch(statements).await.map_err(failed::tables("unpack an archive"))?;
+        self.tables.batch(statements).await.map_err(not_unpacked)?;
         Ok(waiting)
     }
 

@@ -246,6 +246,7 @@ impl Packer {
 
 /// The texts of files as they are stored now; files that are gone are left out.
 async fn current_texts(tables: &Tables, files: Vec<TextFile>) -> Result<Vec<(TextFile, String)>, ReadTextError> {
+    let _turn = tables.long_read().await?;
     let mut tx = tables.begin_read().await?;
     let list = (1..=files.len()).map(|number| format!("${number}")).collect::<Vec<_>>().join(", ");
     let ids = files.iter().map(|file| file.file.to_string().into()).collect();
