@@ -256,7 +256,7 @@ impl Live {
     /// restored from a backup lack it), so there presence must say the same; who announces nobody is a program, and brings
     /// what it wrote itself.
     fn own(&mut self, facts: &Facts, user: UserId, is_step2: bool, presence: &Presence) {
-        let announces_nobody = !presence.has(user);
+        let announces_nobody = is_step2 && !presence.has(user);
         for writer in facts.writers.iter().filter(|writer| writer.end > self.accepted.get(writer.client)) {
             let is_new = self.accepted.get(writer.client) == 0;
             if is_step2 && presence.owner(writer.client) != Some(user) && !(is_new && announces_nobody) {
