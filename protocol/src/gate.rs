@@ -10,7 +10,7 @@
 //! What it cannot see: two accepted pieces whose left and right neighbours stand in the wrong order in
 //! the text (only a hostile client makes them); comparing after compaction finds that.
 
-pub(crate) mod deletes;
+mod deletes;
 pub(crate) mod grammar;
 mod growth;
 mod order;

@@ -10,9 +10,8 @@ mod order;
 use bytes::Bytes;
 
 use crate::{
-    gate::deletes::{DeleteRange, DeleteRanges},
     gate::grammar::{BlockId, Content, HAS_ORIGIN, HAS_RIGHT_ORIGIN, MAX_CLIENT, read_block, utf16_len},
-    gate::{MAX_CLOCK, Refusal},
+    gate::{DeleteRange, DeleteRanges, MAX_CLOCK, Refusal},
     lib0::{Reader, write_string, write_var_uint},
 };
 

@@ -34,17 +34,21 @@ fn units(update: &[u8]) -> (Vec<Unit>, usize) {
 /// Splits, lets each part through the gate, applies it, and compares with the whole.
 fn check_parts(update: &[u8], max_bytes: usize) -> usize {
     let parts = split_update(&Bytes::copy_from_slice(update), max_bytes);
+    check_joined(update, &parts);
+    parts.len()
+}
+
+fn check_joined(update: &[u8], parts: &[Bytes]) {
     let (whole, joined) = (document(1), document(2));
     apply(&whole, update);
     let mut accepted = StateVector::default();
-    for part in &parts {
+    for part in parts {
         let facts = gate::check(part, |client| accepted.get(client)).expect("no part waits for a later one");
         accepted.accept(&facts);
         apply(&joined, part);
     }
     assert_eq!(text_of(&joined), text_of(&whole));
     assert!(units(&state_of(&joined)) == units(&state_of(&whole)), "the document is the same inside");
-    parts.len()
 }
 
 proptest! {
@@ -56,6 +60,14 @@ proptest! {
         let update = state_of(&all);
         let parts = check_parts(&update, max_bytes);
         prop_assert!(parts >= 1 && parts <= 1 + 2 * update.len() / 64);
+    }
+
+    #[test]
+    fn steps_in_order_give_the_whole(edits in session(200), max_bytes in 128..600_usize, max_ranges in 1..20_usize) {
+        let (all, _) = play(&edits);
+        let update = state_of(&all);
+        let steps = steps(&update, max_bytes, max_ranges).expect("its blocks can be ordered");
+        check_joined(&update, &steps);
     }
 }
 
