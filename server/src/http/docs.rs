@@ -93,7 +93,10 @@ fn name_the_error(operation: &mut Operation) {
 /// The description and the page.
 pub(super) fn routes(openapi: OpenApi) -> Router<App> {
     // Written once: it is large, and anybody may ask for it.
-    let openapi = Bytes::from(serde_json::to_vec(&finish(openapi)).unwrap_or_default());
+    let openapi = Bytes::from(serde_json::to_vec(&finish(openapi)).unwrap_or_else(|error| {
+        tracing::error!(%error, "the description of the interface has no JSON form");
+        b"{}".to_vec()
+    }));
     Router::new()
         .route("/api/openapi.json", get(async move || ([(header::CONTENT_TYPE, "application/json")], openapi)))
         .route("/api/docs", get(async || page("text/html; charset=utf-8", include_str!("docs/page.html"))))

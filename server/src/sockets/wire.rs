@@ -105,7 +105,11 @@ impl Inflow {
 
     /// Counts bytes; only the reading task calls it.
     fn count(&self, bytes: usize) -> io::Result<()> {
-        let now = self.born.elapsed().as_millis() as u64;
+        self.count_at(bytes, self.born.elapsed())
+    }
+
+    fn count_at(&self, bytes: usize, now: Duration) -> io::Result<()> {
+        let now = now.as_millis() as u64;
         let unfinished = self.unfinished.fetch_add(bytes, Ordering::Relaxed);
         if unfinished == 0 {
             self.began_ms.store(now, Ordering::Relaxed);
@@ -263,8 +267,7 @@ mod tests {
     }
 
     fn inflow(is_known: bool) -> Arc<Inflow> {
-        let message_within = Duration::from_millis(20);
-        Inflow::new(is_known, &SocketSettings { unknown_bytes: 100_000, message_within, ..SocketSettings::default() })
+        Inflow::new(is_known, &SocketSettings { unknown_bytes: 100_000, ..SocketSettings::default() })
     }
 
     #[test]
@@ -282,10 +285,10 @@ mod tests {
     #[test]
     fn large_message_must_be_whole_in_time() {
         let inflow = inflow(true);
-        inflow.count(SMALL_BYTES).unwrap();
-        std::thread::sleep(Duration::from_millis(40));
-        assert_eq!(inflow.count(1).unwrap_err().kind(), io::ErrorKind::TimedOut);
+        let (began, late) = (Duration::from_secs(7), Duration::from_secs(7 + 61));
+        inflow.count_at(SMALL_BYTES, began).unwrap();
+        assert_eq!(inflow.count_at(1, late).unwrap_err().kind(), io::ErrorKind::TimedOut);
         inflow.message();
-        inflow.count(SMALL_BYTES + 1).unwrap();
+        inflow.count_at(SMALL_BYTES + 1, late).unwrap();
     }
 }
