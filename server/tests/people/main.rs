@@ -9,6 +9,7 @@ use coderoom_server::assemble::Server;
 use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
 
+mod audit;
 mod elsewhere;
 mod guessing;
 mod late;
