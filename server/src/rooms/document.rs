@@ -6,10 +6,12 @@
 
 pub(super) mod catch_up;
 pub(super) mod committed;
+mod diffs;
 pub(super) mod load;
 pub(super) mod merge_trial;
 pub(super) mod receive;
 pub(super) mod rest;
+mod tangle;
 pub(super) mod write_text;
 
 use std::{
@@ -31,17 +33,16 @@ use coderoom_protocol::{
 };
 use tokio::{sync::oneshot, time::Instant};
 
-use self::{merge_trial::Fits, write_text::Job};
+use self::{diffs::Cache, merge_trial::Fits, write_text::Job};
 use super::{
     Shared,
-    event::{Framing, RoomEvent, SessionId},
+    event::{RoomEvent, SessionId},
     group_commit::Edits,
     load_document::ClientOwners,
     mailbox::Mailbox,
     members::Members,
     presence::Presence,
-    replica::{Deleted, Replica},
-    say::Step,
+    replica::Replica,
     space::Space,
 };
 
@@ -142,11 +143,6 @@ enum Held {
     Ticket(Ticket),
 }
 
-/// Updates of more bytes are merged where they hold nobody up, should they take long.
-const LONG_UPDATE_BYTES: usize = 256;
-/// So are all when merging this document has cost that much beyond what it should.
-const TANGLING: Duration = Duration::from_millis(50);
-
 /// A document in memory.
 pub(super) struct Live {
     epoch: u64,
@@ -203,21 +199,6 @@ pub(super) struct Live {
     is_read_only: bool,
 }
 
-/// Answers that many joiners share, void after the next edit.
-#[derive(Default)]
-struct Cache {
-    diffs: Vec<Diff>,
-    deleted: Option<Deleted>,
-}
-
-/// What somebody with this vector lacks.
-struct Diff {
-    known: StateVector,
-    state: Bytes,
-    /// The same as frames, for whom it was needed last: mostly all joiners of a document use the same framing.
-    frames: Option<(Framing, Step, Bytes)>,
-}
-
 #[derive(Default)]
 struct Gathered {
     data: Vec<u8>,
@@ -247,6 +228,16 @@ enum InFlight {
     Ticket(#[expect(dead_code, reason = "held for its drop")] Ticket),
 }
 
+impl InFlight {
+    fn update(&self) -> Option<&Bytes> {
+        if let Self::Edit { update, .. } = self { Some(update) } else { None }
+    }
+
+    fn pieces(&self) -> u64 {
+        if let Self::Edit { pieces, .. } = self { *pieces } else { 0 }
+    }
+}
+
 /// A share of a barrier, which is passed when the last share is dropped.
 #[derive(Clone)]
 pub(super) struct Ticket(#[expect(dead_code, reason = "held for its drop")] Arc<Signal>);
@@ -264,12 +255,6 @@ impl Drop for Signal {
 impl Ticket {
     pub(super) fn new(reply: oneshot::Sender<Result<(), WireError>>) -> Self {
         Self(Arc::new(Signal(Some(reply))))
-    }
-}
-
-impl Live {
-    fn is_tangling(&self) -> bool {
-        self.merge_excess >= TANGLING
     }
 }
 

@@ -11,7 +11,10 @@ use std::{
 use bytes::Bytes;
 use coderoom_protocol::gate;
 
-use super::{Document, LONG_UPDATE_BYTES, Live, Reading, Surroundings};
+use super::{
+    Document, Live, Reading, Surroundings,
+    tangle::{LONG_UPDATE_BYTES, pieces_of},
+};
 use crate::rooms::{
     between_nodes::StoredRow,
     event::RoomEvent,
@@ -144,13 +147,14 @@ impl Document {
         }
         let before = live.seen();
         let mut vector = live.shown.clone();
-        let mut inserted = 0;
+        let (mut inserted, mut pieces) = (0, 0);
         let updates: Vec<Bytes> = log_row::updates(&row.data).map(|update| row.data.slice_ref(update)).collect();
         for update in &updates {
             // It has passed the gate of its node, and passes ours all the same: the bus is not ours alone.
             let Ok(facts) = gate::check(update, |client| vector.get(client)) else { return false };
             vector.accept(&facts);
             inserted += facts.inserted_bytes;
+            pieces += pieces_of(&facts);
         }
         let is_long = live.is_tangling() || row.data.len() >= LONG_UPDATE_BYTES;
         let meter = Meter::start();
@@ -161,6 +165,7 @@ impl Document {
         }
         live.shown = vector;
         live.text_bound += inserted;
+        live.add_pieces(pieces);
         live.version += 1;
         live.forget_cache();
         live.note_stored(row.seq, row.last());

@@ -10,7 +10,7 @@ use coderoom_protocol::{
 };
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{Document, Gathered, InFlight, LONG_UPDATE_BYTES, Measure, Surroundings, new_generation};
+use super::{Document, Gathered, InFlight, Measure, Surroundings, new_generation, tangle::LONG_UPDATE_BYTES};
 use crate::rooms::{
     between_nodes::{Message, StoredRow},
     compact,

@@ -185,6 +185,7 @@ impl Document {
         live.replica = Some(loaded.replica);
         live.version += 1;
         live.merge_excess = loaded.merge_excess;
+        live.pieces = None;
         live.loose_edits = loaded.loose_edits;
         live.loose_bytes = loaded.loose_bytes;
         live.accepted = live.shown.clone();

@@ -46,6 +46,8 @@ impl Document {
     /// Keeps an update, and all after it, until it has been tried. Its end comes as [`Letter::Tried`].
     pub(super) fn try_first(&mut self, around: &mut Surroundings, session: SessionId, update: Bytes, is_step2: bool) {
         static NEXT: AtomicU64 = AtomicU64::new(1);
+        self.waiting.get_or_insert_default();
+        self.hold(around, RoomEvent::Update { session, update: update.clone(), is_step2 });
         let Some(live) = &mut self.live else { return };
         let state = match live.diff(&StateVector::default()) {
             Ok(state) => state,
@@ -54,8 +56,6 @@ impl Document {
         let in_flight: Vec<Bytes> = live.in_flight.iter().filter_map(InFlight::update).cloned().collect();
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         self.trial = Some(number);
-        self.waiting.get_or_insert_default();
-        self.hold(around, RoomEvent::Update { session, update: update.clone(), is_step2 });
         let (file, mailbox, shared) = (self.file, around.mailbox.clone(), around.shared.clone());
         let limit = Duration::from_millis(shared.settings.merge_ms / 4);
         around.shared.tracker.spawn(async move {

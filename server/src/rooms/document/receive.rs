@@ -1,6 +1,6 @@
 //! An edit, from the socket to the group commit; and the question for what a client lacks.
 
-use std::{collections::hash_map::Entry, time::Duration};
+use std::collections::hash_map::Entry;
 
 use bytes::Bytes;
 use coderoom_protocol::{
@@ -9,30 +9,24 @@ use coderoom_protocol::{
     ids::UserId,
 };
 
-use super::{Cache, Diff, Document, Fits, InFlight, Live, Surroundings};
+use super::{
+    Document, Fits, InFlight, Live, Surroundings,
+    tangle::{TANGLED, pieces_of},
+};
 use crate::rooms::{
-    event::{Framing, RoomEvent, SessionId},
+    event::{RoomEvent, SessionId},
     log_row,
     members::{Behind, Members},
     outbox::Pushed,
     presence::Presence,
-    replica::{Replica, ReplicaError},
+    replica::Replica,
     say::{self, Step},
-    settings::RoomSettings,
 };
 
 /// An answer with nothing in it: no clients, no deletions.
 pub(in crate::rooms) const EMPTY_UPDATE: &[u8] = &[0, 0];
-/// Different vectors whose answers are kept until the next edit: joiners with nothing, and a crowd that comes back.
-const CACHED_DIFFS: usize = 2;
 /// While storing works, this many times the bound for failing storage may be in flight.
 const HEALTHY_BACKLOG: usize = 4;
-
-/// Why a document takes no edits any more: see [`crate::rooms::merge_cost`].
-pub(super) const TANGLED: &str = "The edits of this file take too long to merge, so it takes no more. Copy its text into a new file and go on there.";
-
-/// Pieces are counted anew at the earliest after this many more.
-const PIECES_UNCOUNTED: u64 = 1_000;
 
 /// What becomes of an update.
 enum Verdict {
@@ -203,7 +197,7 @@ impl Live {
             return Verdict::Refuse;
         }
         let settings = &around.shared.settings;
-        if self.is_tangled(settings) || !self.fits_pieces(&facts, settings.max_pieces) {
+        if self.is_tangled(pieces_of(&facts), settings) {
             metrics::counter!("coderoom_updates_refused_total", "reason" => "merge").increment(1);
             around.notices.push((NoticeCode::ReadOnly, file, TANGLED.into()));
             return Verdict::Refuse;
@@ -333,30 +327,6 @@ impl Live {
         self.text_bound + bytes <= limit
     }
 
-    /// Whether merging it costs too much to take more.
-    pub(super) fn is_tangled(&self, settings: &RoomSettings) -> bool {
-        self.merge_excess > Duration::from_millis(settings.merge_ms)
-            || self.pieces.is_some_and(|pieces| pieces > settings.max_pieces)
-    }
-
-    /// Whether the document may have these pieces as well. The bound grows with every edit, though most pieces join their
-    /// neighbours; when it says no, they are counted again, if that may help.
-    fn fits_pieces(&mut self, facts: &Facts, limit: u64) -> bool {
-        let more = pieces_of(facts);
-        if let Some(pieces) = self.pieces
-            && (pieces + more <= limit || pieces < self.counted_pieces + PIECES_UNCOUNTED)
-        {
-            return pieces + more <= limit;
-        }
-        // One that cannot be encoded is built anew by whoever needs it next.
-        let Ok(state) = self.diff(&StateVector::default()) else { return true };
-        let counted = gate::check(&state, |_| 0).map_or(u64::MAX / 2, |facts| u64::from(facts.blocks));
-        let in_flight: u64 = self.in_flight.iter().map(InFlight::pieces).sum();
-        self.counted_pieces = counted;
-        self.pieces = Some(counted + in_flight);
-        counted + in_flight + more <= limit
-    }
-
     /// Takes an update that has passed the gate on its way. The task grows by at most `growth` bytes.
     pub(super) fn accept(&mut self, author: Option<SessionId>, update: Bytes, facts: Facts, growth: i64) {
         self.accepted.accept(&facts);
@@ -365,9 +335,9 @@ impl Live {
         self.gathered.inserted_bytes += facts.inserted_bytes;
         self.gathered.growth += growth;
         self.text_bound += facts.inserted_bytes;
-        self.pieces = self.pieces.map(|pieces| pieces + pieces_of(&facts));
-        self.in_flight_bytes += update.len();
         let pieces = pieces_of(&facts);
+        self.add_pieces(pieces);
+        self.in_flight_bytes += update.len();
         self.in_flight.push_back(InFlight::Edit { author, update, writers: facts.writers, pieces });
     }
 
@@ -390,62 +360,10 @@ impl Live {
         }
     }
 
-    /// What somebody with this vector lacks.
-    pub(super) fn diff(&mut self, known: &StateVector) -> Result<Bytes, ReplicaError> {
-        Ok(self.cached_diff(known)?.state.clone())
-    }
-
-    /// The same as frames, in pieces of about `piece_bytes`.
-    fn diff_frames(
-        &mut self,
-        known: &StateVector,
-        framing: &Framing,
-        step: Step,
-        piece_bytes: usize,
-    ) -> Result<Bytes, ReplicaError> {
-        let diff = self.cached_diff(known)?;
-        if let Some((for_framing, for_step, frames)) = &diff.frames
-            && for_framing == framing
-            && *for_step == step
-        {
-            return Ok(frames.clone());
-        }
-        let frames = say::large_sync(framing, step, &diff.state, piece_bytes);
-        diff.frames = Some((framing.clone(), step, frames.clone()));
-        Ok(frames)
-    }
-
-    fn cached_diff(&mut self, known: &StateVector) -> Result<&mut Diff, ReplicaError> {
-        let diffs = &mut self.cache.diffs;
-        let at = match diffs.iter().position(|diff| diff.known == *known) {
-            Some(at) => at,
-            None => {
-                let replica = self.replica.as_ref().ok_or(ReplicaError::Panicked)?;
-                metrics::counter!("coderoom_documents_encoded_total").increment(1);
-                let state = Bytes::from(replica.diff_v1(known)?);
-                if diffs.len() >= CACHED_DIFFS {
-                    diffs.remove(0);
-                }
-                diffs.push(Diff { known: known.clone(), state, frames: None });
-                diffs.len() - 1
-            }
-        };
-        Ok(&mut diffs[at])
-    }
-
     /// What members have now that nothing is behind, and the version of it.
     pub(in crate::rooms) fn seen(&self) -> (StateVector, u64) {
         (self.shown.clone(), self.version)
     }
-
-    pub(super) fn forget_cache(&mut self) {
-        self.cache = Cache::default();
-    }
-}
-
-/// Blocks an update may add: a deletion cuts one into three at most.
-fn pieces_of(facts: &Facts) -> u64 {
-    u64::from(facts.blocks) * 2 + u64::from(facts.delete_ranges) * 2
 }
 
 fn count_refusal(refusal: &Refusal) {

@@ -10,7 +10,7 @@ use coderoom_protocol::{
 };
 use tokio::sync::oneshot;
 
-use super::{Document, InFlight, Measure, Surroundings, Ticket, receive::TANGLED};
+use super::{Document, InFlight, Measure, Surroundings, Ticket, tangle::TANGLED};
 use crate::rooms::{
     mailbox::Letter,
     replica::{Replica, ReplicaError},
@@ -43,7 +43,7 @@ impl Document {
             return;
         }
         let Some(live) = &mut self.live else { return };
-        if live.is_tangled(&around.shared.settings) {
+        if live.is_tangled(0, &around.shared.settings) {
             let _ = reply.send(Err(WireError::new(ErrorCode::FileTooLarge, TANGLED)));
             return;
         }
@@ -137,16 +137,6 @@ impl Document {
             _ => live.in_flight.push_back(InFlight::Written { reply, changed: false, growth: 0 }),
         }
         self.write_next(around);
-    }
-}
-
-impl InFlight {
-    pub(super) fn update(&self) -> Option<&Bytes> {
-        if let Self::Edit { update, .. } = self { Some(update) } else { None }
-    }
-
-    pub(super) fn pieces(&self) -> u64 {
-        if let Self::Edit { pieces, .. } = self { *pieces } else { 0 }
     }
 }
 
